@@ -1,0 +1,64 @@
+"""Parts shared by the generators."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
+
+
+def shuffle_factors(scale_factor: int) -> list[int]:
+    """Factors of the successive sub-pixel steps that make up a scale.
+
+    Args:
+        scale_factor: 1 or more; a power of two, or 3.
+
+    Returns:
+        The factors, whose product is `scale_factor`: 8 gives [2, 2, 2], 3 gives [3].
+
+    Raises:
+        ValueError: if the scale is neither a power of two nor 3.
+
+    Example:
+        >>> shuffle_factors(4)
+        [2, 2]
+    """
+    if scale_factor == 3:
+        return [3]
+    if scale_factor < 1 or scale_factor & (scale_factor - 1):
+        raise ValueError(f"scale_factor must be 3 or a power of two, got {scale_factor}; use 2, 3, 4 or 8.")
+    return [2] * int(math.log2(scale_factor))
+
+
+def require_positive(**arguments: int | float) -> None:
+    """Check that sizes given to a constructor are above zero.
+
+    Args:
+        arguments: the constructor's arguments by name.
+
+    Raises:
+        ValueError: naming the first argument that is not above zero.
+    """
+    for name, value in arguments.items():
+        if value <= 0:
+            raise ValueError(f"{name} must be above 0, got {value}.")
+
+
+class InterpolatedSkip(nn.Module):
+    """The input, bicubically enlarged about the centre of its field of view.
+
+    Added to a generator's output it leaves the network only the detail to learn, which trains faster and
+    keeps low-precision inference close to full precision.
+
+    Args:
+        scale_factor: enlargement, 1 or more.
+    """
+
+    def __init__(self, scale_factor: int) -> None:
+        super().__init__()
+        self.scale_factor = float(scale_factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Enlarge `x`, shape (N, C, H, W), to (N, C, H·s, W·s)."""
+        return F.interpolate(x, scale_factor=self.scale_factor, mode="bicubic", align_corners=False)

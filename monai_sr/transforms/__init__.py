@@ -1,0 +1,91 @@
+"""MONAI transforms: low-resolution synthesis, noise, intensity, slicing; each with its dictionary twin."""
+
+from monai_sr.transforms.dictionary import (
+    BicubicDownsampled,
+    CropToMultipled,
+    DetectorBinningd,
+    GrayscaleToImageNetd,
+    KSpaceTruncated,
+    OCTSamplingd,
+    PoissonGaussianNoised,
+    RandBicubicDownsampled,
+    RandDetectorBinningd,
+    RandKSpaceTruncated,
+    RandOCTSamplingd,
+    RandPoissonGaussianNoised,
+    RandRicianNoised,
+    RandSpeckleNoised,
+    RestoreIntensityd,
+    RicianNoised,
+    RobustNormalized,
+    SpeckleNoised,
+)
+from monai_sr.transforms.intensity import (
+    GrayscaleToImageNet,
+    RestoreIntensity,
+    RobustNormalize,
+)
+from monai_sr.transforms.noise import (
+    PoissonGaussianNoise,
+    RicianNoise,
+    SpeckleNoise,
+)
+from monai_sr.transforms.random import (
+    RandBicubicDownsample,
+    RandDetectorBinning,
+    RandKSpaceTruncate,
+    RandOCTSampling,
+    RandPoissonGaussianNoise,
+    RandRicianNoise,
+    RandSpeckleNoise,
+)
+from monai_sr.transforms.sampling import (
+    BicubicDownsample,
+    DetectorBinning,
+    KSpaceTruncate,
+    OCTSampling,
+)
+from monai_sr.transforms.spatial import (
+    CropToMultiple,
+    EvenSlicesd,
+)
+
+__all__ = [
+    "BicubicDownsample",
+    "BicubicDownsampled",
+    "CropToMultiple",
+    "CropToMultipled",
+    "DetectorBinning",
+    "DetectorBinningd",
+    "EvenSlicesd",
+    "GrayscaleToImageNet",
+    "GrayscaleToImageNetd",
+    "KSpaceTruncate",
+    "KSpaceTruncated",
+    "OCTSampling",
+    "OCTSamplingd",
+    "PoissonGaussianNoise",
+    "PoissonGaussianNoised",
+    "RandBicubicDownsample",
+    "RandBicubicDownsampled",
+    "RandDetectorBinning",
+    "RandDetectorBinningd",
+    "RandKSpaceTruncate",
+    "RandKSpaceTruncated",
+    "RandOCTSampling",
+    "RandOCTSamplingd",
+    "RandPoissonGaussianNoise",
+    "RandPoissonGaussianNoised",
+    "RandRicianNoise",
+    "RandRicianNoised",
+    "RandSpeckleNoise",
+    "RandSpeckleNoised",
+    "RestoreIntensity",
+    "RestoreIntensityd",
+    "RicianNoise",
+    "RicianNoised",
+    "RobustNormalize",
+    "RobustNormalized",
+    "SpeckleNoise",
+    "SpeckleNoised",
+]
