@@ -1,0 +1,25 @@
+# Each verb stands alone on a machine with git, make and Python 3.10 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
+	$(BIN)/python scripts/demo.py demo_output
+
+test: $(INSTALLED)  ## run every test and doctest
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove everything that the other verbs made
+	rm -rf .venv demo_output build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): setup.py pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
