@@ -262,7 +262,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     root = make_files(tmp_path, "p1.nii", "p2.nii", "p3.nii")
     path = tmp_path / "datalist.json"
     path.write_text("old")
-    monkeypatch.setattr(json, "dump", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))
+
+    def fail(self, target):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_datalist(split_dataset(root), path, root)
     assert path.read_text() == "old"
