@@ -1,6 +1,8 @@
 """Networks: generators, discriminators and feature extractors."""
 
+from monai_sr.networks.discriminators import SRGANDiscriminator
 from monai_sr.networks.edsr import EDSR
+from monai_sr.networks.features import VGG19Features
 from monai_sr.networks.srresnet import SRResNet
 
-__all__ = ["EDSR", "SRResNet"]
+__all__ = ["EDSR", "SRGANDiscriminator", "SRResNet", "VGG19Features"]
