@@ -111,5 +111,5 @@ class GradientPenalty(nn.Module):
         mix = torch.rand(real.shape[0], 1, 1, 1, device=real.device, dtype=real.dtype)
         between = torch.lerp(fake.detach(), real.detach(), mix).requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        excess = torch.linalg.vector_norm(gradient.flatten(1), dim=1) - 1
+        excess: Tensor = gradient.flatten(1).norm(dim=1) - 1
         return self.weight * excess.square().mean()
