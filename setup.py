@@ -49,7 +49,7 @@ DEV_REQUIRES = [
     "ruff>=0.12,<1",
     "mypy>=1.14,<3",
     "pre-commit>=3.7,<5",
-    "build>=1.2,<2",
+    "setuptools>=77,<90",
     "nilearn>=0.11,<1",
 ]
 

@@ -11,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 # Set before torch, matplotlib or a BLAS is imported, since they read these only once.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# The same examples each time, and no failure because the machine is busy.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 DATA_FIXTURES = {"data_dir", "weights_dir", "schema_path"}
 TOOL_FIXTURES = {"require_tool"}
