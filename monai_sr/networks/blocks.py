@@ -62,3 +62,14 @@ class InterpolatedSkip(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge `x`, shape (N, C, H, W), to (N, C, H·s, W·s)."""
         return F.interpolate(x, scale_factor=self.scale_factor, mode="bicubic", align_corners=False)
+
+
+def start_from_skip(tail: nn.Conv2d) -> None:
+    """Zero the last convolution, so that training starts from the interpolated image and not from noise on it.
+
+    Args:
+        tail: the convolution whose output is added to the skip.
+    """
+    nn.init.zeros_(tail.weight)
+    if tail.bias is not None:
+        nn.init.zeros_(tail.bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from monai_sr.networks.blocks import InterpolatedSkip, require_positive, shuffle_factors
+from monai_sr.networks.blocks import InterpolatedSkip, require_positive, shuffle_factors, start_from_skip
 
 
 class NormalizedResidualBlock(nn.Module):
@@ -82,6 +82,8 @@ class SRResNet(nn.Module):
         self.upsampling = nn.Sequential(*upsampling)
         self.tail = nn.Conv2d(channels, in_channels, 9, padding=4)
         self.skip = InterpolatedSkip(scale_factor) if global_skip else None
+        if self.skip is not None:
+            start_from_skip(self.tail)
 
     def forward(self, x: Tensor) -> Tensor:
         """Super-resolve a batch.
