@@ -1,0 +1,47 @@
+"""Exponential moving average of a generator's weights."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+
+def unwrap(network: nn.Module) -> nn.Module:
+    """The network itself, out of a data-parallel or averaging wrapper, so that its keys are its own."""
+    while isinstance(network, (DataParallel, DistributedDataParallel, AveragedModel)):
+        network = network.module
+    return network
+
+
+class GeneratorEMA(AveragedModel):
+    """Averaged copy of a generator, to validate and to release: training swings, its mean does not.
+
+    The first update copies the weights, so the copy may be built before a warm start is loaded. Batch norm's
+    running statistics are averages already and are copied at each update.
+
+    Args:
+        network: generator that is trained, data-parallel or not.
+        decay: share of the average kept at each update, in [0, 1); 0.999 averages about 1000 updates.
+
+    Raises:
+        ValueError: if the decay is outside its range.
+
+    Example:
+        >>> generator = nn.Linear(1, 1)
+        >>> ema = GeneratorEMA(generator, decay=0.9)
+        >>> ema.update_parameters(generator)
+        >>> bool(ema.module.weight == generator.weight)
+        True
+    """
+
+    def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must be in [0, 1), got {decay}; 0.999 is usual.")
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        super().__init__(unwrap(network), multi_avg_fn=average)
+        self.requires_grad_(False)
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move the average towards the weights of `model`, data-parallel or not."""
+        super().update_parameters(unwrap(model))
