@@ -1,0 +1,7 @@
+"""Image quality: what MONAI lacks, and the one convention under which every image is scored."""
+
+from monai_sr.metrics.haar_psi import HaarPSIMetric, haar_psi
+from monai_sr.metrics.image_quality import image_quality
+from monai_sr.metrics.power_spectrum import radial_power_spectrum, spectrum_error
+
+__all__ = ["HaarPSIMetric", "haar_psi", "image_quality", "radial_power_spectrum", "spectrum_error"]

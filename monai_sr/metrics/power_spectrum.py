@@ -1,0 +1,88 @@
+"""How an image's power is spread over spatial frequencies, and how far that is from the reference's."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MIN_SIZE = 4
+POWER_FLOOR = 1e-10  # variance of noise of 1e-5 of the range: below it, power is rounding, not image
+
+
+def radial_power_spectrum(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Power against spatial frequency, averaged over rings about the zero frequency.
+
+    The mean is removed and a Hann window applied, since the jump from one border to the opposite one would
+    pass for high frequencies. White noise of variance v has power v at every frequency.
+
+    Args:
+        image: shape (N, 1, H, W), at least 4 x 4.
+
+    Returns:
+        Frequencies in cycles per pixel, shape (K,) with K = min(H, W) // 2, equally spaced up to 0.5 without
+        zero; power, shape (N, K). Both are float64.
+
+    Raises:
+        ValueError: if `image` is not (N, 1, H, W) or is too small.
+
+    Example:
+        >>> frequencies, power = radial_power_spectrum(torch.rand(2, 1, 8, 12))
+        >>> frequencies.tolist(), power.shape
+        ([0.125, 0.25, 0.375, 0.5], torch.Size([2, 4]))
+    """
+    if image.ndim != 4 or image.shape[1] != 1 or min(image.shape[2:]) < MIN_SIZE:
+        raise ValueError(
+            f"image has shape {tuple(image.shape)}: give (N, 1, H, W), at least {MIN_SIZE} x {MIN_SIZE}."
+        )
+    rows, columns = image.shape[2:]
+    frames = image[:, 0].double()
+    window = torch.outer(_hann(rows), _hann(columns)).to(frames)
+    frames = (frames - frames.mean(dim=(1, 2), keepdim=True)) * window
+    power = torch.fft.fft2(frames).abs() ** 2 / (window**2).sum()
+
+    rings = min(rows, columns) // 2
+    radius = torch.hypot(torch.fft.fftfreq(rows)[:, None], torch.fft.fftfreq(columns)[None])
+    ring = (radius * 2 * rings).round().long().flatten().to(image.device)
+    counted = (ring >= 1) & (ring <= rings)
+    sums = power.new_zeros(len(power), rings)
+    sums.index_add_(1, ring[counted] - 1, power.flatten(1)[:, counted])
+    counts = torch.bincount(ring[counted] - 1, minlength=rings)
+    frequencies = torch.arange(1, rings + 1, dtype=torch.float64, device=image.device) / (2 * rings)
+    return frequencies, sums / counts
+
+
+def spectrum_error(pred: Tensor, target: Tensor, min_frequency: float = 0.0) -> Tensor:
+    """Mean absolute ratio, in dB, between the radial power spectra of an image and its reference.
+
+    Unlike PSNR, it is small for an image with the reference's amount of detail and large for a blurred one,
+    whether or not the detail is in the right place.
+
+    Args:
+        pred: shape (N, 1, H, W), values in [0, 1].
+        target: reference of the same shape and range.
+        min_frequency: only frequencies from here up to 0.5 cycles per pixel are compared. 0.5 / scale_factor,
+            the Nyquist frequency of the low-resolution image, leaves what super-resolution has to add.
+
+    Returns:
+        Error of each image in dB, shape (N,), 0 for equal spectra.
+
+    Raises:
+        ValueError: if shapes differ or `min_frequency` is outside [0, 0.5].
+
+    Example:
+        >>> target = torch.rand(1, 1, 16, 16)
+        >>> round(spectrum_error(target / 10, target).item(), 3)
+        20.0
+    """
+    if pred.shape != target.shape:
+        raise ValueError(f"pred has shape {tuple(pred.shape)}: give target's, {tuple(target.shape)}.")
+    if not 0 <= min_frequency <= 0.5:
+        raise ValueError(f"min_frequency is {min_frequency}: give cycles per pixel in [0, 0.5].")
+    frequencies, power = radial_power_spectrum(pred)
+    _, reference = radial_power_spectrum(target)
+    level, wanted = (10 * torch.log10(values.clamp_min(POWER_FLOOR)) for values in (power, reference))
+    return (level - wanted).abs()[:, frequencies >= min_frequency].mean(dim=1)
+
+
+def _hann(size: int) -> Tensor:
+    return torch.hann_window(size + 2, periodic=False, dtype=torch.float64)[1:-1]
