@@ -20,7 +20,7 @@ _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 
 
 def _first_pixel_shift(scale_factor: int) -> float:
-    # The corner of the field of view stays: the first centre moves by half a coarse pixel less half a finer one.
+    # The corner of the field of view stays: the first centre moves by half a coarse less half a finer pixel.
     if scale_factor < 1:
         raise ValueError(f"scale_factor is {scale_factor}; give an integer of at least 1")
     return (1 / scale_factor - 1) / 2

@@ -92,7 +92,7 @@ class Volume:
         frames = (self.array.shape[0],)
         if self.slope.shape != frames or self.intercept.shape != frames:
             raise ValueError(
-                f"slope has shape {self.slope.shape} and intercept {self.intercept.shape}; give {frames}, one a frame"
+                f"slope has shape {self.slope.shape} and intercept {self.intercept.shape}; give {frames}"
             )
         if self.padding is not None and self.padding.shape != self.array.shape:
             raise ValueError(f"padding has shape {self.padding.shape}; give array's, {self.array.shape}")

@@ -1,0 +1,131 @@
+"""Reading and writing images, with everything that their format says about them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from monai_sr.errors import InputError
+from monai_sr.io.atomic import check_destination
+from monai_sr.io.dicom import Series, list_series, read_file
+from monai_sr.io.dicom_types import DicomSource
+from monai_sr.io.dicom_writer import check_dicom_output, is_single_file, write_dicom
+from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
+from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
+from monai_sr.volume import Provenance, Volume
+
+__all__ = ["Series", "check_output", "list_series", "read_series", "read_volume", "write_volume"]
+
+
+def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
+    """Read one image: a DICOM series, NIfTI, PNG or TIFF.
+
+    Args:
+        path: a folder of DICOM files, one DICOM file (then of one frame), .nii, .nii.gz, .png, .tif or .tiff.
+        series: SeriesInstanceUID, to choose from a folder of several series.
+
+    Returns:
+        Stored values with their geometry; `write_volume` takes it back to the same format.
+
+    Raises:
+        InputError: with the reason and the remedy, if the input cannot be read as it stands.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist; check the path")
+    if path.is_dir():
+        return _choose(list_series(path), path, series).read()
+    if series is not None:
+        raise InputError(
+            f"{path} is a file, which has no series to choose from; name its folder or leave series out"
+        )
+    if is_nifti(path):
+        return read_nifti(path)
+    return read_image(path) if is_image(path) else read_file(path)
+
+
+def _choose(found: list[Series], path: Path, uid: str | None) -> Series:
+    if uid is not None:
+        found = [series for series in found if series.series_uid == uid]
+        if not found:
+            raise InputError(f"{path} does not hold the chosen series; check the SeriesInstanceUID")
+    if len(found) > 1:
+        raise InputError(
+            f"{path} holds {len(found)} series; choose one by its SeriesInstanceUID or upscale them all"
+        )
+    return found[0]
+
+
+def read_series(path: str | os.PathLike[str]) -> Iterator[Volume]:
+    """Read every series below a folder, decoding one at a time.
+
+    Args:
+        path: a folder of DICOM files; `list_series` gives the same without decoding.
+
+    Yields:
+        One volume per series.
+
+    Raises:
+        InputError: if the folder does not exist or holds no DICOM image, or a series cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"{path} is not a folder; name the folder that holds the series")
+    for series in list_series(path):
+        yield series.read()
+
+
+def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Refuse, before any work is done, an output that `write_volume` would refuse.
+
+    Args:
+        volume: what was read.
+        path: where its finer version is to go.
+        overwrite: whether an earlier output there may be replaced.
+
+    Raises:
+        InputError: if `path` is taken, touches the input or cannot hold the volume.
+    """
+    path = Path(path)
+    folder = isinstance(volume.source, DicomSource) and not is_single_file(path)
+    if isinstance(volume.source, DicomSource):
+        check_dicom_output(volume, path)
+    elif isinstance(volume.source, ImageSource):
+        check_image_output(volume, path)
+    elif not is_nifti(path):
+        raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
+    check_destination(path, volume.path, folder=folder, overwrite=overwrite)
+
+
+def write_volume(
+    volume: Volume, path: str | os.PathLike[str], provenance: Provenance, overwrite: bool = False
+) -> None:
+    """Write a finer volume in the format that its source was read from.
+
+    DICOM becomes a derived series of the same class: a folder of 00001.dcm and so on, or one file where
+    `path` ends in .dcm and there is one frame. The output is there whole or, after any failure, not at all.
+
+    Args:
+        volume: `scale_factor` times finer than its `source`, in stored values within `stored_range`.
+        path: output folder or file.
+        provenance: what made it; a second run with the same provenance writes the same UIDs and bytes.
+        overwrite: replace an earlier output, which survives if writing fails.
+
+    Raises:
+        InputError: if `check_output` refuses `path`.
+        ValueError: if the volume does not fit its source.
+        MonaiSRError: if the disk refuses.
+    """
+    path = Path(path)
+    check_output(volume, path, overwrite)
+    if isinstance(volume.source, DicomSource):
+        write_dicom(volume, volume.source, path, provenance)
+    elif isinstance(volume.source, NiftiSource):
+        write_nifti(volume, volume.source, path, provenance)
+    elif isinstance(volume.source, ImageSource):
+        write_image(volume, volume.source, path, provenance)
+    else:
+        raise ValueError(
+            f"source is a {type(volume.source).__name__}; give a volume that read_volume returned"
+        )

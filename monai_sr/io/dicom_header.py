@@ -1,0 +1,187 @@
+"""One DICOM instance's header: what can be read, and why the rest is refused."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_file_meta_info
+from pydicom.misc import is_dicom
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from monai_sr.errors import InputError
+from monai_sr.geometry import is_orthonormal
+from monai_sr.io.dicom_types import Encoding, Instance, Plane
+from monai_sr.volume import MAX_FRAME_PIXELS
+
+SUPPORTED_CLASSES = (
+    MRImageStorage,
+    CTImageStorage,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
+SPACING_KEYWORDS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Silence pydicom, whose warnings and log records carry values of attributes."""
+    logger = logging.getLogger("pydicom")
+    disabled = logger.disabled
+    logger.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = disabled
+
+
+def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | None:
+    """Attributes before the pixel data.
+
+    Args:
+        path: any file.
+        keywords: only these attributes; all by default.
+
+    Returns:
+        The header, or None if the file is not DICOM.
+
+    Raises:
+        InputError: if the file cannot be opened, is deflated or is damaged.
+    """
+    try:
+        if not is_dicom(path):
+            return None
+        # A deflated dataset inflates whole before anything can be checked, a thousand times its size.
+        if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            raise InputError(f"{path} is deflated, which is not supported; inflate it first (dcmconv +te)")
+        return dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}); check the file") from error
+    except Exception:
+        # pydicom raises nearly anything on damaged files, with values in the message.
+        raise InputError(f"{path} is damaged DICOM; export it again") from None
+
+
+def read_instance(path: Path) -> Instance:
+    """Header of one single-frame, single-channel image.
+
+    Args:
+        path: a DICOM file.
+
+    Returns:
+        The instance.
+
+    Raises:
+        InputError: naming the file, the reason and the remedy, if it is anything else.
+    """
+    header = read_header(path)
+    if header is None:
+        raise InputError(f"{path} is not DICOM, NIfTI, PNG or TIFF; convert it or name another input")
+    try:
+        _take_identity_from_meta(header)
+        _check_kind(header, path)
+        return _parse(header, path)
+    except InputError:
+        raise
+    except Exception:
+        raise InputError(f"{path} has a damaged DICOM header; export it again") from None
+
+
+def _take_identity_from_meta(header: FileDataset) -> None:
+    for keyword in ("SOPClassUID", "SOPInstanceUID"):
+        if not header.get(keyword):
+            setattr(header, keyword, header.file_meta.get(f"MediaStorage{keyword}", ""))
+
+
+def _check_kind(header: Dataset, path: Path) -> None:
+    if not header.get("Rows") or not header.get("Columns"):
+        raise InputError(f"{path} holds no pixel data; only images can be upscaled")
+    if header.get("SamplesPerPixel", 1) != 1 or not str(header.PhotometricInterpretation).startswith("MONO"):
+        raise InputError(f"{path} is a colour image; only single-channel (grayscale) images are supported")
+    if "MOSAIC" in (header.get("ImageType") or ()):
+        raise InputError(f"{path} is a MOSAIC of many slices; export it as one image per slice")
+    if int(header.get("NumberOfFrames") or 1) > 1 or "SharedFunctionalGroupsSequence" in header:
+        raise InputError(
+            f"{path} is a multi-frame image, not yet supported; export it as single-frame images"
+        )
+    if header.SOPClassUID not in SUPPORTED_CLASSES:
+        raise InputError(
+            f"{path} is of an unsupported DICOM class; MR, CT, CR, DX and SC images are supported"
+        )
+    if not header.SOPInstanceUID:
+        raise InputError(f"{path} has no SOPInstanceUID; export it again")
+    if header.BitsAllocated not in (8, 16):
+        raise InputError(f"{path} does not store 8 or 16 bits a pixel, as is supported; convert it")
+    if not 0 < header.BitsStored <= header.BitsAllocated or header.HighBit != header.BitsStored - 1:
+        raise InputError(
+            f"{path} packs its bits in a way that is not supported; convert it (dcmconv, gdcmconv)"
+        )
+    if header.Rows * header.Columns > MAX_FRAME_PIXELS:
+        raise InputError(
+            f"{path} claims over {MAX_FRAME_PIXELS} pixels, more than is supported; crop it first"
+        )
+
+
+def _parse(header: FileDataset, path: Path) -> Instance:
+    encoding = Encoding(
+        int(header.Rows),
+        int(header.Columns),
+        int(header.BitsAllocated),
+        int(header.BitsStored),
+        int(header.PixelRepresentation),
+        str(header.PhotometricInterpretation),
+    )
+    position = _floats(header, "ImagePositionPatient", 3)
+    orientation = _floats(header, "ImageOrientationPatient", 6)
+    plane = Plane(position, orientation) if position and orientation else None
+    if plane and not is_orthonormal(plane.orientation):
+        raise InputError(f"{path} has an ImageOrientationPatient that is not orthonormal; export it again")
+    spacing = next(filter(None, (_floats(header, keyword, 2) for keyword in SPACING_KEYWORDS)), None)
+    if spacing and min(spacing) <= 0:
+        raise InputError(f"{path} has a pixel spacing that is not positive; correct its header")
+    slope, intercept = _number(header, "RescaleSlope", 1.0), _number(header, "RescaleIntercept", 0.0)
+    if slope == 0:
+        raise InputError(f"{path} has a RescaleSlope of zero, so its values are lost; export it again")
+    padding_value = padding = None
+    if header.get("PixelPaddingValue") is not None:
+        padding_value = encoding.stored(int(header.PixelPaddingValue))
+        limit = header.get("PixelPaddingRangeLimit")
+        other = padding_value if limit is None else encoding.stored(int(limit))
+        padding = (min(padding_value, other), max(padding_value, other))
+    return Instance(path, header, encoding, plane, spacing, slope, intercept, padding, padding_value)
+
+
+def _floats(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    values = header.get(keyword)
+    if values is None or len(values) != count:
+        return None
+    numbers = tuple(float(value) for value in values)
+    return numbers if np.isfinite(numbers).all() else None
+
+
+def _number(header: Dataset, keyword: str, default: float) -> float:
+    value = header.get(keyword)
+    number = default if value is None else float(value)
+    if not np.isfinite(number):
+        raise ValueError(f"{keyword} is not finite")
+    return number

@@ -1,0 +1,117 @@
+"""How a derived DICOM image says that it is derived, by what and from what."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.sr.coding import Code
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    MRImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from monai_sr.volume import Provenance
+
+# Values that the image's own definition allows for a derived image; CT keeps its value 3, AXIAL or LOCALIZER.
+_IMAGE_TYPES = {
+    MRImageStorage: ["DERIVED", "SECONDARY", "OTHER"],
+    CTImageStorage: ["DERIVED", "SECONDARY", "AXIAL"],
+    ComputedRadiographyImageStorage: ["DERIVED", "SECONDARY"],
+    DigitalXRayImageStorageForPresentation: ["DERIVED", "PRIMARY", ""],
+    DigitalXRayImageStorageForProcessing: ["DERIVED", "PRIMARY", ""],
+    SecondaryCaptureImageStorage: ["DERIVED", "SECONDARY"],
+}
+_ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
+_RESAMPLING = Code("113085", "DCM", "Spatial resampling")
+_SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
+_ACQUISITION = Code("109101", "DCM", "Acquisition Equipment")
+_PROCESSING = Code("109102", "DCM", "Processing Equipment")
+
+
+def describe(derived: Dataset, source: FileDataset, provenance: Provenance) -> None:
+    """Say in place that an image is derived, how, and from which one.
+
+    Args:
+        derived: header of the derived image.
+        source: header of its source.
+        provenance: what was done.
+    """
+    image_type = list(_IMAGE_TYPES[source.SOPClassUID])
+    source_type = source.get("ImageType") or []
+    if source.SOPClassUID == CTImageStorage and len(source_type) > 2 and source_type[2]:
+        image_type[2] = source_type[2]
+    derived.ImageType = image_type
+    derived.DerivationDescription = "; ".join(
+        filter(
+            None,
+            (
+                str(source.get("DerivationDescription") or ""),
+                f"Super-resolution x{provenance.scale_factor} in plane, {_maker(provenance)}",
+                provenance.description.encode("ascii", "replace").decode(),
+            ),
+        )
+    )[:1024]
+    derived.DerivationCodeSequence = [*(source.get("DerivationCodeSequence") or ()), _coded(_RESAMPLING)]
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = source.SOPClassUID
+    reference.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    reference.SpatialLocationsPreserved = "NO"
+    reference.PurposeOfReferenceCodeSequence = [_coded(_SOURCE_IMAGE)]
+    derived.SourceImageSequence = [reference]
+    if source.file_meta.get("TransferSyntaxUID") in _ALWAYS_LOSSY:
+        derived.LossyImageCompression = "01"
+
+
+def _maker(provenance: Provenance) -> str:
+    weights = f"weights SHA-256 {provenance.weights_sha256}"
+    bundle = f"bundle {provenance.bundle} {provenance.bundle_version}"
+    return f"{bundle}, {weights}, monai-sr {provenance.software_version}"
+
+
+def add_equipment(derived: Dataset, provenance: Provenance) -> None:
+    """Append the software to ContributingEquipmentSequence, in place, and the scanner if nothing is there.
+
+    Args:
+        derived: header of the derived image, with its source's equipment.
+        provenance: what was done.
+    """
+    equipment = list(derived.get("ContributingEquipmentSequence") or ())
+    if not equipment:
+        equipment.append(_acquisition_equipment(derived))
+    processing = Dataset()
+    processing.PurposeOfReferenceCodeSequence = [_coded(_PROCESSING)]
+    processing.Manufacturer = "monai_sr contributors"
+    processing.ManufacturerModelName = "monai-sr"
+    processing.SoftwareVersions = [
+        provenance.software_version,
+        f"{provenance.bundle} {provenance.bundle_version}"[:64],
+        provenance.weights_sha256,
+    ]
+    processing.ContributionDescription = _maker(provenance)
+    derived.ContributingEquipmentSequence = [*equipment, processing]
+
+
+def _acquisition_equipment(derived: Dataset) -> Dataset:
+    acquisition = Dataset()
+    acquisition.PurposeOfReferenceCodeSequence = [_coded(_ACQUISITION)]
+    acquisition.Manufacturer = derived.get("Manufacturer") or "Unknown"
+    for keyword in ("StationName", "ManufacturerModelName", "DeviceSerialNumber", "SoftwareVersions"):
+        if derived.get(keyword):
+            setattr(acquisition, keyword, derived.get(keyword))
+    return acquisition
+
+
+def _coded(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = (
+        code.value,
+        code.scheme_designator,
+        code.meaning,
+    )
+    return item

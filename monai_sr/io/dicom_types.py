@@ -1,0 +1,87 @@
+"""What is known of DICOM instances before their pixels are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydicom.dataset import FileDataset
+
+from monai_sr.volume import Source
+
+
+class Encoding(NamedTuple):
+    """How pixels are stored; one series has one encoding."""
+
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
+    pixel_representation: int
+    photometric_interpretation: str
+
+    @property
+    def dtype(self) -> np.dtype[np.integer]:
+        """Type of stored values."""
+        return np.dtype(f"{'i' if self.pixel_representation else 'u'}{self.bits_allocated // 8}")
+
+    @property
+    def stored_range(self) -> tuple[float, float]:
+        """Least and greatest value that BitsStored can hold."""
+        if self.pixel_representation:
+            return -(2.0 ** (self.bits_stored - 1)), 2.0 ** (self.bits_stored - 1) - 1
+        return 0.0, 2.0**self.bits_stored - 1
+
+    def stored(self, value: int) -> int:
+        """`value` as its lowest BitsStored bits mean it, whichever sign its own encoding gave it."""
+        value &= 2**self.bits_stored - 1
+        return value - 2**self.bits_stored if value > self.stored_range[1] else value
+
+
+class Plane(NamedTuple):
+    """Where the centre of the first pixel lies (ImagePositionPatient, mm) and how rows and columns run."""
+
+    position: tuple[float, ...]
+    orientation: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One single-frame image: its header without pixels, and what the header says of pixels and geometry.
+
+    Args:
+        path: the file.
+        header: all attributes before the pixel data.
+        encoding: how pixels are stored.
+        plane: where the image lies, or None.
+        spacing: distance between rows, then between columns, in mm; None where the header has none.
+        slope: RescaleSlope, 1 where absent.
+        intercept: RescaleIntercept, 0 where absent.
+        padding: least and greatest stored value of pixels without image, or None.
+        padding_value: PixelPaddingValue, or None.
+    """
+
+    path: Path
+    header: FileDataset
+    encoding: Encoding
+    plane: Plane | None
+    spacing: tuple[float, ...] | None
+    slope: float
+    intercept: float
+    padding: tuple[int, int] | None
+    padding_value: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class DicomSource(Source):
+    """What a derived series takes from its source.
+
+    Args:
+        instances: in the order of the volume's frames.
+        study_series: SeriesNumber and SeriesInstanceUID of every series of the same study in the same folder.
+    """
+
+    instances: tuple[Instance, ...]
+    study_series: tuple[tuple[int, str], ...]

@@ -1,0 +1,131 @@
+"""PNG and TIFF: grayscale of 8 or 16 bits, one frame a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from monai_sr.errors import InputError
+from monai_sr.io.atomic import atomic_file
+from monai_sr.io.encoding import check_encodable
+from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
+
+_TYPES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
+"""Stored type of each of Pillow's grayscale modes."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSource(Source):
+    """What a finer image takes from its source.
+
+    Args:
+        shape: frames, rows and columns of the source.
+        dtype: its stored type.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is named like PNG or TIFF."""
+    return path.suffix.lower() == ".png" or _is_tiff(path)
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff")
+
+
+def read_image(path: Path) -> Volume:
+    """Volume of one PNG or TIFF file; a pixel counts as 1 mm.
+
+    Args:
+        path: a .png, .tif or .tiff file.
+
+    Returns:
+        The volume, one frame a page.
+
+    Raises:
+        InputError: if the file cannot be read, has colours or another depth.
+    """
+    try:
+        with Image.open(path, formats=["PNG", "TIFF"]) as image:
+            array = _pages(image, path)
+    except InputError:
+        raise
+    except Exception:
+        raise InputError(f"{path} is not a readable PNG or TIFF file; export it again") from None
+    limits = np.iinfo(array.dtype)
+    return Volume(
+        array=array,
+        affine=np.eye(4),
+        slope=np.ones(len(array)),
+        intercept=np.zeros(len(array)),
+        stored_range=(float(limits.min), float(limits.max)),
+        source=ImageSource((array.shape[0], array.shape[1], array.shape[2]), array.dtype),
+        path=path,
+    )
+
+
+def _pages(image: Image.Image, path: Path) -> NDArray[Any]:
+    count = getattr(image, "n_frames", 1)
+    columns, rows = image.size
+    if rows * columns > MAX_FRAME_PIXELS or count * rows * columns > MAX_VOXELS:
+        raise InputError(
+            f"{path} claims over {MAX_FRAME_PIXELS} pixels, more than is supported; crop it first"
+        )
+    mode = image.mode
+    if mode not in _TYPES:
+        raise InputError(f"{path} is not grayscale of 8 or 16 bits; convert it to one such channel")
+    array = np.empty((count, rows, columns), _TYPES[mode])
+    for index in range(count):
+        image.seek(index)
+        if image.size != (columns, rows) or image.mode != mode:
+            raise InputError(
+                f"{path} has pages of different sizes or depths; split it into files of one kind"
+            )
+        array[index] = np.asarray(image)
+    return array
+
+
+def check_image_output(volume: Volume, path: Path) -> None:
+    """Refuse an output that cannot hold the volume.
+
+    Args:
+        volume: what was read from PNG or TIFF.
+        path: the output.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if not is_image(path):
+        raise InputError(f"{path} must end in .png, .tif or .tiff, since the input is such an image")
+    if len(volume.array) > 1 and not _is_tiff(path):
+        raise InputError(f"{path} cannot hold {len(volume.array)} pages; name a .tif file")
+
+
+def write_image(volume: Volume, source: ImageSource, path: Path, provenance: Provenance) -> None:
+    """Write the finer frames in the source's depth.
+
+    Args:
+        volume: finer frames in stored values.
+        source: where they derive from.
+        path: a .png, .tif or .tiff file, checked to be free.
+        provenance: gives the scale factor; these formats have no place for the rest.
+
+    Raises:
+        ValueError: if the volume does not fit its source.
+        MonaiSRError: if the disk refuses; nothing is left then.
+    """
+    check_encodable(volume, *source.shape, source.dtype, provenance.scale_factor)
+    first, *others = (Image.fromarray(np.ascontiguousarray(frame)) for frame in volume.array)
+    with atomic_file(path) as file:
+        if _is_tiff(path):
+            first.save(file, compression="tiff_adobe_deflate", save_all=True, append_images=others)
+        else:
+            first.save(file)
