@@ -229,7 +229,7 @@ class AdversarialTrainer(Trainer):
                     output.update(totals)
                     self.fire_event(IterationEvents.LOSS_COMPLETED)
                 loss = torch.stack(list(terms.values())).sum() * share
-                self.grad_scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                self.grad_scaler.scale(loss).backward()
         self.fire_event(IterationEvents.BACKWARD_COMPLETED)
         self._step("g", self.g_optimizer)
 

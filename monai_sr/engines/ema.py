@@ -6,10 +6,12 @@ from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+DATA_PARALLEL = (DataParallel, DistributedDataParallel)
+
 
 def unwrap(network: nn.Module) -> nn.Module:
     """The network itself, out of a data-parallel or averaging wrapper, so that its keys are its own."""
-    while isinstance(network, (DataParallel, DistributedDataParallel, AveragedModel)):
+    while isinstance(network, (*DATA_PARALLEL, AveragedModel)):
         network = network.module
     return network
 
@@ -38,8 +40,7 @@ class GeneratorEMA(AveragedModel):
     def __init__(self, network: nn.Module, decay: float = 0.999) -> None:
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be in [0, 1), got {decay}; 0.999 is usual.")
-        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        super().__init__(unwrap(network), multi_avg_fn=average)
+        super().__init__(unwrap(network), multi_avg_fn=get_ema_multi_avg_fn(decay))
         self.requires_grad_(False)
 
     def update_parameters(self, model: nn.Module) -> None:

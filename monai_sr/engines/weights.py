@@ -1,0 +1,90 @@
+"""Weights that a training starts from."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from ignite.engine import Engine, Events
+from torch import nn
+
+from monai_sr.engines.ema import unwrap
+from monai_sr.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def load_weights(network: nn.Module, path: str | Path) -> None:
+    """Load a file of weights, such as a bundle's `model.pt`, into a network.
+
+    Args:
+        network: its architecture must match; data-parallel or not.
+        path: state dict saved by `torch.save`.
+
+    Raises:
+        InputError: if the file is missing or unreadable, or fits another network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"The weights {path} do not exist; name an existing file, or null.") from error
+    except Exception as error:  # torch.load and a damaged archive raise many unrelated types
+        raise InputError(f"The weights {path} cannot be read; copy or train them again.") from error
+    try:
+        unwrap(network).load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The weights {path} do not fit {type(unwrap(network)).__name__} as configured; use the scale "
+            "and the sizes that they were trained with."
+        ) from error
+
+
+def prepare_network(
+    network: nn.Module, device: torch.device | str, weights: str | Path | None = None
+) -> nn.Module:
+    """Ready a network for training: initial weights, device, and the memory layout that convolves fastest.
+
+    Args:
+        network: as a bundle's `network_def` builds it.
+        device: where to train.
+        weights: file of initial weights; None keeps the random ones.
+
+    Returns:
+        The same network.
+
+    Raises:
+        InputError: if the weights cannot be loaded.
+    """
+    if weights is not None:
+        load_weights(network, weights)
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+class WarmStart:
+    """Handler that loads weights when a training begins, and not when it is resumed.
+
+    It lets the adversarial stage of a run begin with the best weights of the supervised stage, a file that
+    does not exist yet when the configuration is read.
+
+    Args:
+        network: network to load into.
+        path: file of weights.
+    """
+
+    def __init__(self, network: nn.Module, path: str | Path) -> None:
+        self.network = network
+        self.path = path
+
+    def attach(self, engine: Engine) -> None:
+        """Load when `engine` starts at its first iteration; raises InputError if the file is of no use."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Load, unless `engine` goes on from a checkpoint."""
+        if engine.state.iteration == 0:
+            if dist.is_available() and dist.is_initialized():
+                dist.barrier()  # the first process may still be writing the file
+            load_weights(self.network, self.path)
+            logger.info("Starting from the weights %s.", self.path)
