@@ -1,0 +1,82 @@
+"""From files to files: what there is to upscale, and each of it read, upscaled and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from monai_sr.errors import InputError
+from monai_sr.io import check_output, list_series, read_volume, write_volume
+from monai_sr.io.image import is_image
+from monai_sr.io.nifti import is_nifti
+from monai_sr.upscaler import Progress, Upscaler
+from monai_sr.volume import Volume
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image or series to upscale.
+
+    Args:
+        read: gives the volume.
+        destination: folder or file that is written.
+    """
+
+    read: Callable[[], Volume]
+    destination: Path
+
+
+def plan(source: Path, destination: Path, series: str | None = None) -> list[Job]:
+    """What has to be done to upscale a path.
+
+    Args:
+        source: a folder of DICOM files, or one image file.
+        destination: for one DICOM series the folder of the derived series; for several a folder that gets
+            one folder per series, numbered; for a file the output file, or a folder that gets one of the
+            same name.
+        series: SeriesInstanceUID, to choose one series of several.
+
+    Returns:
+        One job per series or file.
+
+    Raises:
+        InputError: if there is nothing to upscale.
+    """
+    if not source.exists():
+        raise InputError(f"{source} does not exist: check the path.")
+    if not source.is_dir():
+        return [Job(lambda: read_volume(source), _file_destination(source, destination))]
+    if series is not None:
+        return [Job(lambda: read_volume(source, series), destination)]
+    found = list_series(source)
+    if len(found) == 1:
+        return [Job(found[0].read, destination)]
+    return [
+        Job(entry.read, destination / f"series_{number:04d}") for number, entry in enumerate(found, start=1)
+    ]
+
+
+def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> None:
+    """Read, upscale and write one image or series.
+
+    Args:
+        upscaler: what super-resolves.
+        job: what `plan` gave.
+        overwrite: replace an earlier output.
+        progress: called with (frames done, frames in all).
+
+    Raises:
+        InputError: if the input cannot be read, or the output is not allowed.
+        MonaiSRError: if writing fails; nothing is left half-written.
+    """
+    volume = job.read()
+    check_output(volume, job.destination, overwrite)
+    write_volume(upscaler(volume, progress), job.destination, upscaler.provenance, overwrite)
+
+
+def _file_destination(source: Path, destination: Path) -> Path:
+    if destination.suffix and not destination.is_dir():
+        return destination
+    # Without a suffix a folder is meant: DICOM fills it, other formats put one file of the same name there.
+    return destination / source.name if is_nifti(source) or is_image(source) else destination

@@ -1,0 +1,223 @@
+"""Bundles: where they are, what their card says, their network and its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+
+from monai_sr.errors import InputError
+
+CARD = Path("configs") / "metadata.json"
+DEFAULT_SCALE = 2
+"""The scale of `models/model.pt`; other scales are named, as in `models/model_x4.pt`."""
+
+
+def weights_file(root: str | Path, scale_factor: int) -> Path:
+    """Where a bundle keeps the weights of a scale, whether they exist or not.
+
+    Args:
+        root: the bundle's folder.
+        scale_factor: enlargement.
+
+    Returns:
+        Path below `models/`.
+
+    Example:
+        >>> weights_file("edsr_mri", 4).as_posix()
+        'edsr_mri/models/model_x4.pt'
+    """
+    name = "model.pt" if scale_factor == DEFAULT_SCALE else f"model_x{scale_factor}.pt"
+    return Path(root) / "models" / name
+
+
+def bundle_folders() -> dict[str, Path]:
+    """Bundles that can be used by name.
+
+    Returns:
+        Name -> folder: those of `bundles/` in the current folder, and those that came with the package.
+    """
+    package = Path(str(resources.files("monai_sr")))
+    # An installed package carries its bundles inside; in a checkout they stand beside it.
+    homes = [package / "_bundles", package.parent / "bundles", Path.cwd() / "bundles"]
+    cards = (card for home in homes for card in sorted(home.glob(f"*/{CARD.as_posix()}")))
+    return {card.parents[1].name: card.parents[1] for card in cards}
+
+
+def default_root(name: str) -> Path:
+    """The folder that a bundle's configs mean by `bundle_root`.
+
+    Args:
+        name: the bundle's name.
+
+    Returns:
+        The current folder if it is that bundle, else the bundle of that name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    here = Path.cwd()
+    if (here / CARD).is_file() and _read_card(here / CARD).get("name") == name:
+        return here
+    return find_bundle(name).root
+
+
+def find_bundle(name_or_path: str | Path) -> Bundle:
+    """A bundle by its name or its folder.
+
+    Args:
+        name_or_path: a name that `bundle_folders` knows, or the path of a bundle's folder.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        InputError: if there is no such bundle.
+    """
+    path = Path(name_or_path)
+    if (path / CARD).is_file():
+        return Bundle(path)
+    known = bundle_folders()
+    if str(name_or_path) in known:
+        return Bundle(known[str(name_or_path)])
+    raise InputError(
+        f"There is no bundle {name_or_path}: use one of {', '.join(known) or 'none installed'}, "
+        f"or the path of a folder that holds {CARD.as_posix()}."
+    )
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One bundle on disk.
+
+    Args:
+        root: its folder.
+    """
+
+    root: Path
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """The content of `configs/metadata.json`."""
+        return _read_card(self.root / CARD)
+
+    @property
+    def name(self) -> str:
+        """The name on the card, else the folder's."""
+        return str(self.card.get("name", self.root.resolve().name))
+
+    @property
+    def version(self) -> str:
+        """The version on the card."""
+        return str(self.card.get("version", "unknown"))
+
+    @property
+    def scale_factors(self) -> list[int]:
+        """Scales that the bundle has weights for, ascending."""
+        found = [int(path.stem.removeprefix("model_x")) for path in self.root.glob("models/model_x*.pt")]
+        if weights_file(self.root, DEFAULT_SCALE).is_file():
+            found.append(DEFAULT_SCALE)
+        return sorted(found)
+
+    def weights(self, scale_factor: int) -> Path:
+        """The released weights of a scale.
+
+        Args:
+            scale_factor: enlargement.
+
+        Returns:
+            Path of an existing file.
+
+        Raises:
+            InputError: if the bundle has none for that scale.
+        """
+        path = weights_file(self.root, scale_factor)
+        if not path.is_file():
+            scales = ", ".join(str(scale) for scale in self.scale_factors) or "no scale"
+            raise InputError(
+                f"Bundle {self.name} has no weights for scale factor {scale_factor}: it has them for {scales}; "
+                "train them, or pass your own with --weights."
+            )
+        return path
+
+    def network(self, scale_factor: int) -> nn.Module:
+        """The network of `configs/inference.json`, with its initial weights.
+
+        Args:
+            scale_factor: enlargement.
+
+        Returns:
+            The network, on the CPU.
+
+        Raises:
+            InputError: if the configuration cannot be read or does not know the scale.
+        """
+        config = self.root / "configs" / "inference.json"
+        try:
+            parser = ConfigParser(ConfigParser.load_config_file(config))
+            parser["scale_factor"] = scale_factor
+            network = parser.get_parsed_content("network_def")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{config} gives no network for scale factor {scale_factor}: {_root_cause(error)}"
+            ) from error
+        if not isinstance(network, nn.Module):
+            raise InputError(f"{config} has a network_def that is no network: it must name one by `_target_`.")
+        return network
+
+
+def load_weights(network: nn.Module, path: str | Path) -> str:
+    """Load a state dict into a network.
+
+    Args:
+        network: where the weights go.
+        path: file saved by `torch.save`; tensors alone are accepted. Half precision is taken to the
+            network's own.
+
+    Returns:
+        Hexadecimal SHA-256 of the file.
+
+    Raises:
+        InputError: if the file cannot be read, is no state dict, or is of another network.
+    """
+    file = Path(path)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"The weights file {file} does not exist.") from error
+    except Exception as error:  # torch.load raises whatever a broken or foreign file leads to
+        raise InputError(f"{file} is not a weights file: give a state dict saved by torch.save.") from error
+    if isinstance(state, dict) and set(state) == {"model"}:
+        state = state["model"]
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file} holds weights of another network or scale factor: choose the bundle and --scale-factor "
+            "that they were trained with."
+        ) from error
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: repair it or take the bundle anew.") from error
+    if not isinstance(card, dict):
+        raise InputError(f"{path} is not a bundle's metadata: it must hold one JSON object.")
+    return card
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)

@@ -1,0 +1,153 @@
+"""The `monai-sr` command; whatever is heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from monai_sr import __version__
+from monai_sr.errors import MonaiSRError
+
+app = typer.Typer(
+    help="Super-resolution of medical images: DICOM, NIfTI, PNG and TIFF in, the same out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+errors = Console(stderr=True)
+
+BundleOption = Annotated[str, typer.Option("--bundle", "-b", help="Name or folder of a bundle.")]
+ScaleOption = Annotated[int, typer.Option("--scale-factor", "-s", help="Enlargement in plane: 2 or 4.")]
+WeightsOption = Annotated[Path | None, typer.Option(help="Weights to use instead of the bundle's own.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"monai-sr {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors, transient=True)
+
+
+@app.command()
+def upscale(
+    source: Annotated[Path, typer.Argument(help="DICOM folder or file, NIfTI, PNG or TIFF.")],
+    destination: Annotated[Path, typer.Argument(help="Folder for DICOM; file or folder for the rest.")],
+    bundle: BundleOption = "edsr_mri",
+    scale_factor: ScaleOption = 2,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    series: Annotated[
+        str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Super-resolve an image or a DICOM series, keeping its geometry, values and identity."""
+    from monai_sr.batch import plan, run_job
+    from monai_sr.upscaler import Upscaler
+
+    jobs = plan(source, destination, series)
+    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device)
+    with _bar() as bar:
+        for number, job in enumerate(jobs, start=1):
+            task: TaskID = bar.add_task(f"series {number} of {len(jobs)}", total=None)
+            run_job(
+                upscaler, job, overwrite, lambda done, total, task=task: bar.update(task, completed=done, total=total)
+            )
+            console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    output: Annotated[Path, typer.Argument(help="Folder for tables and figures.")],
+    bundle: BundleOption = "edsr_mri",
+    scale_factor: ScaleOption = 2,
+    datalist: Annotated[
+        Path | None, typer.Option(help="Datalist JSON made by `monai-sr split`; the embedded sample's by default.")
+    ] = None,
+    part: Annotated[str, typer.Option(help="Part of the datalist: training, validation or test.")] = "test",
+    kernel: Annotated[str, typer.Option(help="How low resolution is made: bicubic, kspace or binning.")] = "bicubic",
+    max_slices: Annotated[int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")] = None,
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Measure a bundle against bicubic and Lanczos, per patient and with intervals."""
+    raise typer.Exit
+
+
+@app.command()
+def bundles() -> None:
+    """List the bundles that can be used by name."""
+    from monai_sr.bundle import Bundle, bundle_folders
+
+    table = Table("name", "version", "scales", "task", "folder", box=None)
+    for name, folder in bundle_folders().items():
+        bundle = Bundle(folder)
+        scales = ", ".join(f"x{scale}" for scale in bundle.scale_factors) or "none trained"
+        table.add_row(name, bundle.version, scales, str(bundle.card.get("task", "")), str(folder))
+    console.print(table)
+
+
+@app.command()
+def split(
+    dataset_dir: Annotated[Path, typer.Argument(help="Folder of images.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Datalist to write; DATASET_DIR/datalist.json by default.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with the columns path, patient (or subject_id) and, optionally, split.")
+    ] = None,
+    patient_pattern: Annotated[
+        str | None, typer.Option(help="Regular expression whose first group in a path is the patient.")
+    ] = None,
+    fractions: Annotated[
+        tuple[float, float, float], typer.Option(help="Shares of patients: training, validation, test.")
+    ] = (0.7, 0.15, 0.15),
+    seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
+) -> None:
+    """Split a dataset by patient into training, validation and test; write the datalist."""
+    from monai_sr.splitting import split_dataset, write_datalist
+
+    path = output or dataset_dir / "datalist.json"
+    datalist = split_dataset(dataset_dir, fractions, seed, manifest, patient_pattern)
+    write_datalist(datalist, path, dataset_dir)
+    for name, items in datalist.items():
+        patients = len({item["patient"] for item in items})
+        console.print(f"{name}: {len(items)} images of {patients} patients", highlight=False)
+    console.print(f"Written: {path}", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except MonaiSRError as error:
+        errors.print(f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; nothing was left half-written.", style="red")
+        sys.exit(130)

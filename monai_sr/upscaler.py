@@ -1,0 +1,190 @@
+"""From a volume to its super-resolved volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.inferers import SlidingWindowInferer
+from scipy.ndimage import distance_transform_edt
+from torch import nn
+
+import monai_sr
+from monai_sr.bundle import DEFAULT_SCALE, find_bundle, load_weights
+from monai_sr.errors import InputError
+from monai_sr.geometry import scale_affine
+from monai_sr.intensity import IntensityRange
+from monai_sr.volume import Provenance, Volume
+
+TILE = 1024
+"""Frames with more rows or columns than this are computed in overlapping tiles, which bounds memory."""
+
+TILE_OVERLAP = 0.125
+
+Progress = Callable[[int, int], None]
+
+
+class Upscaler:
+    """Super-resolve every frame of a volume in plane.
+
+    Args:
+        network: maps (N, 1, H, W), intensities about [0, 1], to (N, 1, H·s, W·s); has `scale_factor`.
+        device: where to compute.
+        provenance: what the network is, for the record in the output; a nameless one by default.
+
+    Example:
+        >>> from monai_sr import EDSR
+        >>> upscaler = Upscaler(EDSR(scale_factor=2, num_blocks=1, global_skip=True))
+        >>> upscaler.predict(np.random.default_rng(0).random((3, 8, 10))).shape
+        (3, 16, 20)
+    """
+
+    def __init__(
+        self, network: nn.Module, device: str | torch.device = "cpu", provenance: Provenance | None = None
+    ) -> None:
+        scale_factor = network.scale_factor
+        if not isinstance(scale_factor, int):
+            raise ValueError(f"network must have an integer scale_factor, got {scale_factor!r}.")
+        self.scale_factor = scale_factor
+        self.device = torch.device(device)
+        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self.provenance = provenance or Provenance(
+            scale_factor=scale_factor,
+            bundle=type(network).__name__,
+            bundle_version="none",
+            weights_sha256="none",
+            software_version=monai_sr.__version__,
+        )
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: str | Path,
+        scale_factor: int | None = None,
+        weights: str | Path | None = None,
+        device: str = "auto",
+    ) -> Upscaler:
+        """An upscaler with a bundle's network.
+
+        Args:
+            bundle: name or folder of a bundle.
+            scale_factor: enlargement; 2 by default.
+            weights: file to use instead of the bundle's own.
+            device: `auto`, `cpu` or `cuda`.
+
+        Returns:
+            The upscaler.
+
+        Raises:
+            InputError: if the bundle, its weights or the device are not there.
+        """
+        found = find_bundle(bundle)
+        scale = DEFAULT_SCALE if scale_factor is None else scale_factor
+        file = Path(weights) if weights is not None else found.weights(scale)
+        network = found.network(scale)
+        provenance = Provenance(
+            scale_factor=scale,
+            bundle=found.name,
+            bundle_version=found.version,
+            weights_sha256=load_weights(network, file),
+            software_version=monai_sr.__version__,
+        )
+        return cls(network, choose_device(device), provenance)
+
+    def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
+        """Super-resolve a volume.
+
+        Args:
+            volume: frames in stored values.
+            progress: called with (frames done, frames in all) after each frame.
+
+        Returns:
+            The same field of view, sampled `scale_factor` times finer in plane: stored values of the same
+            type, rounded and kept within the encoding's range; padding restored.
+        """
+        real = self._fill_padding(volume)
+        intensity_range = IntensityRange.from_array(real)
+        count, rows, columns = volume.array.shape
+        finer = np.empty((count, rows * self.scale_factor, columns * self.scale_factor), volume.array.dtype)
+        for index in range(count):
+            high = intensity_range.restore(self._infer(intensity_range.normalize(real[index])))
+            finer[index] = self._to_stored(high, volume, index)
+            if progress is not None:
+                progress(index + 1, count)
+        affine = scale_affine(volume.affine, self.scale_factor)
+        return self._restore_padding(replace(volume, array=finer, affine=affine, padding=None, padding_value=None), volume)
+
+    def predict(self, frames: np.ndarray) -> np.ndarray:
+        """Super-resolve plain frames, normalising them together as a volume's.
+
+        Args:
+            frames: real values in any unit, shape (n, H, W).
+
+        Returns:
+            float64 array of shape (n, H·s, W·s), in the same unit.
+        """
+        intensity_range = IntensityRange.from_array(frames)
+        low = intensity_range.normalize(frames)
+        return intensity_range.restore(np.stack([self._infer(frame) for frame in low]))
+
+    @torch.inference_mode()
+    def _infer(self, frame: np.ndarray) -> np.ndarray:
+        """Network on one normalised frame (H, W)."""
+        image = torch.from_numpy(frame.astype(np.float32))[None, None].to(self.device)
+        rows, columns = frame.shape
+        if max(rows, columns) <= TILE:
+            pred = self.network(image)
+        else:
+            tile = (min(rows, TILE), min(columns, TILE))
+            pred = SlidingWindowInferer(tile, overlap=TILE_OVERLAP, mode="gaussian")(image, self.network)
+        return pred[0, 0].float().cpu().numpy()
+
+    @staticmethod
+    def _fill_padding(volume: Volume) -> np.ndarray:
+        """Real values, padding replaced by the nearest pixel of the image so that its edge does not ring."""
+        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
+        if volume.padding is not None:
+            for frame, mask in zip(real, volume.padding, strict=True):
+                if mask.any() and not mask.all():
+                    nearest = distance_transform_edt(mask, return_distances=False, return_indices=True)
+                    frame[:] = frame[tuple(nearest)]
+        return real
+
+    @staticmethod
+    def _to_stored(real: np.ndarray, volume: Volume, index: int) -> np.ndarray:
+        """Stored values of frame `index`, within what the encoding can hold."""
+        stored = (real - volume.intercept[index]) / volume.slope[index]
+        if np.issubdtype(volume.array.dtype, np.integer):
+            stored = np.clip(np.rint(stored), *volume.stored_range)
+        return stored.astype(volume.array.dtype)
+
+    def _restore_padding(self, finer: Volume, volume: Volume) -> Volume:
+        """Mark the finer pixels of padded ones as padding again."""
+        if volume.padding is None or volume.padding_value is None:
+            return finer
+        mask = volume.padding.repeat(self.scale_factor, axis=1).repeat(self.scale_factor, axis=2)
+        finer.array[mask] = volume.padding_value
+        return replace(finer, padding=mask, padding_value=volume.padding_value)
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that a name means here.
+
+    Args:
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: if it is none of these, or there is no GPU.
+    """
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"There is no device {device}: use auto, cpu or cuda.")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("No CUDA device was found: use --device cpu, or install a CUDA build of PyTorch.")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")
