@@ -27,9 +27,12 @@ def compile_bundle(name: str, files: dict[str, dict]) -> dict[Path, str]:
     for target, recipe in files.items():
         parts = [PARTS / part for part in recipe["parts"]]
         if target.endswith(".json"):
-            parser = ConfigParser(ConfigParser.load_config_files([str(part) for part in parts]))
+            # Merged as plain JSON: in an overlay, keys such as `train::sampler` point into another file.
+            parser = ConfigParser(
+                {key: value for part in parts for key, value in json.loads(part.read_text(encoding="utf-8")).items()}
+            )
             for key, value in recipe.get("overrides", {}).items():
-                parser.set(value, key, recursive=True)
+                parser.set(value, key)
             texts[BUNDLES / name / target] = json.dumps(parser.get(), indent=4, ensure_ascii=False) + "\n"
         else:
             texts[BUNDLES / name / target] = "".join(part.read_text(encoding="utf-8") for part in parts)

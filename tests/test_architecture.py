@@ -33,7 +33,7 @@ BELOW: dict[str, set[str]] = {
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},
     "engines": {"losses", "splitting"},
-    "transforms": {"intensity"},
+    "transforms": {"geometry", "intensity"},
     "losses": set(),
     "metrics": set(),
     "networks": set(),

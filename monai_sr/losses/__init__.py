@@ -9,6 +9,7 @@ from monai_sr.losses.adversarial import (
 )
 from monai_sr.losses.generator import GeneratorLoss
 from monai_sr.losses.perceptual import FeatureLoss
+from monai_sr.losses.srgan import srgan_loss
 from monai_sr.losses.total_variation import TotalVariationLoss
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "GradientPenalty",
     "TotalVariationLoss",
     "WassersteinLoss",
+    "srgan_loss",
 ]

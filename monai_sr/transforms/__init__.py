@@ -48,6 +48,7 @@ from monai_sr.transforms.sampling import (
 from monai_sr.transforms.spatial import (
     CropToMultiple,
     EvenSlicesd,
+    ScaleAffined,
 )
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "RicianNoised",
     "RobustNormalize",
     "RobustNormalized",
+    "ScaleAffined",
     "SpeckleNoise",
     "SpeckleNoised",
 ]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
+import torch
 from monai.config import KeysCollection, NdarrayOrTensor
+from monai.data import MetaTensor
 from monai.transforms import MapTransform, Transform
+
+from monai_sr.geometry import scale_affine
 
 
 class CropToMultiple(Transform):
@@ -75,3 +80,30 @@ class EvenSlicesd(MapTransform):
         return [
             {**data, **{key: data[key][..., index] for key in self.key_iterator(dict(data))}} for index in chosen
         ]
+
+
+class ScaleAffined(MapTransform):
+    """Give super-resolved volumes the affine of the finer grid, the field of view unchanged.
+
+    Args:
+        keys: keys of super-resolved volumes, shape (C, H, W, frames).
+        reference: key of the low-resolution volume, a `MetaTensor`.
+        scale_factor: enlargement in plane.
+        allow_missing_keys: whether a key may be absent.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, reference: str, scale_factor: int, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.reference = reference
+        self.scale_factor = scale_factor
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Set the affine in a copy of an item."""
+        item = dict(data)
+        reference = item[self.reference]
+        affine = torch.from_numpy(scale_affine(reference.affine.numpy(), self.scale_factor))
+        for key in self.key_iterator(item):
+            item[key] = MetaTensor(torch.as_tensor(item[key]), affine=affine, meta={**reference.meta, "affine": affine})
+        return item
