@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
+from torch.nn import functional as F
 
 
 def shuffle_factors(scale_factor: int) -> list[int]:
@@ -65,7 +65,7 @@ class InterpolatedSkip(nn.Module):
 
 
 def start_from_skip(tail: nn.Conv2d) -> None:
-    """Zero the last convolution, so that training starts from the interpolated image and not from noise on it.
+    """Zero the last convolution, so that training starts from the interpolated image without noise on it.
 
     Args:
         tail: the convolution whose output is added to the skip.

@@ -65,7 +65,7 @@ class SRResNet(nn.Module):
         super().__init__()
         require_positive(in_channels=in_channels, channels=channels, num_blocks=num_blocks)
         if scale_factor == 3:
-            raise ValueError("scale_factor must be a power of two for SRResNet, got 3; use 2, 4 or 8, or EDSR.")
+            raise ValueError("scale_factor must be a power of two for SRResNet, got 3; use 2, 4, 8, or EDSR.")
         self.scale_factor = scale_factor
         self.head = nn.Sequential(nn.Conv2d(in_channels, channels, 9, padding=4), nn.PReLU())
         blocks: list[nn.Module] = [NormalizedResidualBlock(channels) for _ in range(num_blocks)]
