@@ -26,12 +26,7 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
     Raises:
         InputError: if the file is missing or unreadable, or fits another network.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"The weights {path} do not exist; name an existing file, or null.") from error
-    except Exception as error:  # torch.load and a damaged archive raise many unrelated types
-        raise InputError(f"The weights {path} cannot be read; copy or train them again.") from error
+    state = _read(path)
     try:
         unwrap(network).load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -41,8 +36,42 @@ def load_weights(network: nn.Module, path: str | Path) -> None:
         ) from error
 
 
+def _read(path: str | Path) -> dict[str, torch.Tensor]:
+    try:
+        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"The weights {path} do not exist; name an existing file, or null.") from error
+    except Exception as error:  # torch.load and a damaged archive raise many unrelated types
+        raise InputError(f"The weights {path} cannot be read; copy or train them again.") from error
+    return state
+
+
+def load_trunk(network: nn.Module, path: str | Path) -> None:
+    """Load what generators of different scales share, as EDSR trains x4 from x2: all before up-sampling.
+
+    Args:
+        network: generator with a `head` and a `body`.
+        path: state dict of the same generator at another scale.
+
+    Raises:
+        InputError: if the file is missing or unreadable, or its trunk is of another size.
+    """
+    state = _read(path)
+    own = network.state_dict()
+    trunk = {key: value for key, value in own.items() if key.startswith(("head.", "body."))}
+    if any(key not in state or state[key].shape != value.shape for key, value in trunk.items()):
+        raise InputError(
+            f"The weights {path} have not the trunk of {type(network).__name__} as configured; use weights of the "
+            "same network and sizes at another scale."
+        )
+    network.load_state_dict(own | {key: state[key] for key in trunk})
+
+
 def prepare_network(
-    network: nn.Module, device: torch.device | str, weights: str | Path | None = None
+    network: nn.Module,
+    device: torch.device | str,
+    weights: str | Path | None = None,
+    trunk: str | Path | None = None,
 ) -> nn.Module:
     """Ready a network for training: initial weights, device, and the memory layout that convolves fastest.
 
@@ -50,6 +79,7 @@ def prepare_network(
         network: as a bundle's `network_def` builds it.
         device: where to train.
         weights: file of initial weights; None keeps the random ones.
+        trunk: file of weights at another scale, of which the part before up-sampling is taken.
 
     Returns:
         The same network.
@@ -59,6 +89,8 @@ def prepare_network(
     """
     if weights is not None:
         load_weights(network, weights)
+    if trunk is not None:
+        load_trunk(network, trunk)
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -2,6 +2,13 @@
 
 from monai_sr.metrics.haar_psi import HaarPSIMetric, haar_psi
 from monai_sr.metrics.image_quality import image_quality
-from monai_sr.metrics.power_spectrum import radial_power_spectrum, spectrum_error
+from monai_sr.metrics.power_spectrum import SpectrumErrorMetric, radial_power_spectrum, spectrum_error
 
-__all__ = ["HaarPSIMetric", "haar_psi", "image_quality", "radial_power_spectrum", "spectrum_error"]
+__all__ = [
+    "HaarPSIMetric",
+    "SpectrumErrorMetric",
+    "haar_psi",
+    "image_quality",
+    "radial_power_spectrum",
+    "spectrum_error",
+]

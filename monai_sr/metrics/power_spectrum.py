@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from monai.metrics import RegressionMetric
+from monai.utils import MetricReduction
 from torch import Tensor
 
 MIN_SIZE = 4
@@ -86,3 +88,30 @@ def spectrum_error(pred: Tensor, target: Tensor, min_frequency: float = 0.0) -> 
 
 def _hann(size: int) -> Tensor:
     return torch.hann_window(size + 2, periodic=False, dtype=torch.float64)[1:-1]
+
+
+class SpectrumErrorMetric(RegressionMetric):
+    """`spectrum_error` as a MONAI metric, for handlers and bundles; lower is better.
+
+    Args:
+        min_frequency: as in `spectrum_error`.
+        reduction: how MONAI reduces the images' values.
+        get_not_nans: whether `aggregate()` also returns how many values were counted.
+
+    Example:
+        >>> image = torch.rand(2, 1, 16, 16)
+        >>> SpectrumErrorMetric()(image, image).shape
+        torch.Size([2, 1])
+    """
+
+    def __init__(
+        self,
+        min_frequency: float = 0.0,
+        reduction: MetricReduction | str = MetricReduction.MEAN,
+        get_not_nans: bool = False,
+    ) -> None:
+        super().__init__(reduction=reduction, get_not_nans=get_not_nans)
+        self.min_frequency = min_frequency
+
+    def _compute_metric(self, y_pred: Tensor, y: Tensor) -> Tensor:
+        return spectrum_error(y_pred, y, self.min_frequency)[:, None]
