@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -95,7 +96,34 @@ def evaluate(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Measure a bundle against bicubic and Lanczos, per patient and with intervals."""
-    raise typer.Exit
+    from monai_sr.evaluate import evaluate as run_evaluation
+    from monai_sr.evaluate import make_degradation, read_datalist
+    from monai_sr.sample import sample_dataset_dir
+    from monai_sr.upscaler import Upscaler
+
+    items = read_datalist(datalist or sample_dataset_dir() / "datalist.json", part)
+    degradation = make_degradation(kernel, scale_factor)
+    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device)
+    with _bar() as bar:
+        task = bar.add_task("evaluating", total=len(items))
+        result = run_evaluation(
+            upscaler,
+            items,
+            degradation=degradation,
+            scale_factor=scale_factor,
+            out_dir=output,
+            max_slices=max_slices,
+            about={
+                "bundle": upscaler.provenance.bundle,
+                "bundle version": upscaler.provenance.bundle_version,
+                "weights_sha256": upscaler.provenance.weights_sha256,
+                "data": f"part {part} of the datalist",
+            },
+            overwrite=overwrite,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    console.print(Markdown(result.markdown.read_text(encoding="utf-8")))
+    console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
 @app.command()

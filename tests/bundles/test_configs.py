@@ -1,0 +1,112 @@
+"""What a bundle promises to MONAI: properties, metadata, network, exports; and committed equals compiled."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
+
+from monai_sr.bundle import Bundle
+from tests.bundles.commands import BUNDLES, NAMES, ROOT
+
+BUILD = str(ROOT / "scripts" / "build_bundles.py")
+
+
+def build(monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr(sys, "argv", [BUILD, *options])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(BUILD, run_name="__main__")
+    return int(stopped.value.code or 0)
+
+
+def workflow(bundle: Path, kind: str, *configs: str) -> ConfigWorkflow:
+    made = ConfigWorkflow(
+        workflow_type=kind,
+        config_file=[str(bundle / "configs" / name) for name in configs],
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        logging_file=False,
+    )
+    made.initialize()
+    return made
+
+
+def test_committed_bundles_equal_their_parts(monkeypatch):
+    assert build(monkeypatch, "--check") == 0
+
+
+def test_a_changed_bundle_is_found(monkeypatch, capsys):
+    config = BUNDLES / NAMES[0] / "configs" / "evaluate.json"
+    text = config.read_text(encoding="utf-8")
+    try:
+        config.write_text(text.replace("evaluating", "evaluated"), encoding="utf-8")
+        assert build(monkeypatch, "--check") == 1
+    finally:
+        config.write_text(text, encoding="utf-8")
+    assert "evaluate.json" in capsys.readouterr().out
+
+
+def test_bundles_are_complete(bundle):
+    for name in (
+        *("LICENSE", "configs/metadata.json", "configs/train.json", "configs/evaluate.json"),
+        *("configs/inference.json", "configs/multi_gpu_train.json", "configs/logging.conf"),
+        *("docs/README.md", "docs/data_license.txt", "models/model.pt"),
+    ):
+        assert (bundle / name).is_file(), name
+    assert json.loads((bundle / "configs/metadata.json").read_text())["name"] == bundle.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "configs"),
+    [
+        ("train", ["train.json"]),
+        ("train", ["train.json", "evaluate.json"]),
+        ("infer", ["inference.json"]),
+    ],
+)
+def test_every_property_is_there(bundle, kind, configs):
+    assert workflow(bundle, kind, *configs).check_properties() == []
+
+
+def test_metadata_fits_the_schema(bundle, schema_path, tmp_path):
+    meta = str(bundle / "configs" / "metadata.json")
+    verify_metadata(meta_file=meta, filepath=str(schema_path))
+    broken = tmp_path / "metadata.json"
+    broken.write_text(json.dumps({**json.loads(Path(meta).read_text()), "task": 1}))
+    with pytest.raises(ValueError, match="not of type"):
+        verify_metadata(meta_file=str(broken), filepath=str(schema_path))
+
+
+def test_network_takes_and_gives_what_the_card_says(bundle):
+    configs = bundle / "configs"
+    verify_net_in_out(
+        net_id="network_def", meta_file=str(configs / "metadata.json"), config_file=str(configs / "inference.json")
+    )
+
+
+@pytest.mark.parametrize("scale_factor", [2, 4, 8])
+def test_scale_is_output_over_input(bundle, scale_factor):
+    network = Bundle(bundle).network(scale_factor).eval()
+    with torch.inference_mode():
+        assert network(torch.rand(1, 1, 7, 9)).shape == (1, 1, 7 * scale_factor, 9 * scale_factor)
+
+
+def test_released_weights_export_to_torchscript(bundle, tmp_path):
+    configs = bundle / "configs"
+    exported = tmp_path / "model.ts"
+    ckpt_export(
+        net_id="network_def",
+        filepath=str(exported),
+        ckpt_file=str(bundle / "models" / "model.pt"),
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / "inference.json"),
+    )
+    image = torch.rand(1, 1, 9, 11)
+    network = Bundle(bundle).network(2).eval()
+    network.load_state_dict(torch.load(bundle / "models" / "model.pt", weights_only=True))
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.jit.load(str(exported)).eval()(image), network(image))

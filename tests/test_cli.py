@@ -1,0 +1,134 @@
+"""What a user meets: the commands, and one clear sentence for each mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from monai_sr.io import read_volume
+from monai_sr.sample import sample_dataset_dir, sample_series_dir
+
+
+def monai_sr(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "monai_sr", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=600, env=os.environ | {"COLUMNS": "200"} | env
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], *said: str, code: int = 2) -> None:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    for text in said:
+        assert text in result.stderr
+
+
+def test_version_and_help():
+    assert monai_sr("--version").stdout.startswith("monai-sr 0.")
+    shown = monai_sr("--help").stdout
+    assert all(command in shown for command in ("upscale", "evaluate", "bundles", "split"))
+
+
+def test_bundles_lists_what_is_there():
+    shown = monai_sr("bundles").stdout
+    assert "edsr_mri" in shown
+    assert "srgan_mri" in shown
+    assert "x2, x4" in shown
+
+
+def test_upscale_dicom_twice_gives_the_same(tmp_path):
+    for name in ("first", "second"):
+        result = monai_sr("upscale", sample_series_dir(), tmp_path / name)
+        assert result.returncode == 0, result.stderr
+    source, derived = read_volume(sample_series_dir()), read_volume(tmp_path / "first")
+    assert derived.array.shape == (len(source.array), *(2 * size for size in source.array.shape[1:]))
+    assert derived.array.max() <= 4095
+    for first, second in zip(sorted((tmp_path / "first").iterdir()), sorted((tmp_path / "second").iterdir()), strict=True):
+        assert first.read_bytes() == second.read_bytes()
+        assert pydicom.dcmread(first).SOPInstanceUID.startswith("2.25.")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".png", ".tif"])
+def test_upscale_other_formats(tmp_path, suffix):
+    frame = read_volume(sample_series_dir()).array[5].astype(np.uint16)
+    source, output = tmp_path / f"image{suffix}", tmp_path / f"finer{suffix}"
+    if suffix == ".nii.gz":
+        nibabel.save(nibabel.Nifti1Image(frame[..., None], np.diag([1.0, 1.0, 3.0, 1.0])), source)
+    else:
+        Image.fromarray(frame).save(source)
+    result = monai_sr("upscale", source, output)
+    assert result.returncode == 0, result.stderr
+    before, after = read_volume(source), read_volume(output)
+    assert after.array.dtype == before.array.dtype
+    assert after.array.shape[1:] == tuple(2 * size for size in before.array.shape[1:])
+
+
+def test_mistakes_are_answered_in_one_sentence(tmp_path):
+    output = tmp_path / "out"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused(monai_sr("upscale", tmp_path / "nowhere", output), "nowhere", "does not exist")
+    refused(monai_sr("upscale", empty, output), "empty", "no DICOM")
+    series = sample_series_dir()
+    refused(monai_sr("upscale", series, output, "--bundle", "nothing"), "nothing", "edsr_mri")
+    refused(monai_sr("upscale", series, output, "--scale-factor", "8"), "scale factor 8", "2, 4")
+    refused(monai_sr("upscale", series, output, "--weights", tmp_path / "none.pt"), "none.pt")
+    refused(monai_sr("upscale", series, output, "--device", "tpu"), "tpu")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "note").write_text("mine")
+    refused(monai_sr("upscale", series, full), "full", "not empty")
+    assert (full / "note").read_text() == "mine"
+    assert not output.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]
+
+
+def test_colour_and_pixelless_input_is_refused(tmp_path):
+    colour = tmp_path / "colour.png"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(colour)
+    refused(monai_sr("upscale", colour, tmp_path / "finer.png"), "colour.png", "single-channel")
+    dataset = pydicom.dcmread(sorted(sample_series_dir().iterdir())[0])
+    del dataset.PixelData
+    headers = tmp_path / "headers"
+    headers.mkdir()
+    dataset.save_as(headers / "1.dcm")
+    refused(monai_sr("upscale", headers, tmp_path / "derived"), "pixel")
+    assert not (tmp_path / "derived").exists()
+    assert not (tmp_path / "finer.png").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+def test_a_disk_that_fills_leaves_nothing(tmp_path):
+    limit = f"ulimit -f 64; exec {sys.executable} -m monai_sr upscale {sample_series_dir()} {tmp_path / 'derived'}"
+    result = subprocess.run(
+        ["bash", "-c", f"trap '' XFSZ; {limit}"], capture_output=True, text=True, check=False, timeout=600
+    )
+    refused(result, "derived", code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_split_then_evaluate(tmp_path):
+    dataset = tmp_path / "scans"
+    for patient in ("a", "b", "c", "d"):
+        folder = dataset / f"sub-{patient}"
+        folder.mkdir(parents=True)
+        image = nibabel.load(sample_dataset_dir() / "nifti" / "mni152_test.nii.gz")
+        nibabel.save(image.slicer[:, :, 4:6], folder / "t1.nii.gz")
+    result = monai_sr("split", dataset)
+    assert result.returncode == 0, result.stderr
+    result = monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json")
+    assert result.returncode == 0, result.stderr
+    assert {"per_image.csv", "per_patient.csv", "results.md"} <= {path.name for path in (tmp_path / "result").iterdir()}
+    refused(monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
+    refused(monai_sr("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
+    refused(monai_sr("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")
