@@ -46,7 +46,7 @@ def plan(source: Path, destination: Path, series: str | None = None) -> list[Job
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path.")
     if not source.is_dir():
-        return [Job(lambda: read_volume(source), _file_destination(source, destination))]
+        return [Job(lambda: read_volume(source, series), _file_destination(source, destination))]
     if series is not None:
         return [Job(lambda: read_volume(source, series), destination)]
     found = list_series(source)

@@ -170,7 +170,7 @@ class Bundle:
                 f"{config} gives no network for scale factor {scale_factor}: {_root_cause(error)}"
             ) from error
         if not isinstance(network, nn.Module):
-            raise InputError(f"{config} has a network_def that is no network: it must name one by `_target_`.")
+            raise InputError(f"{config} has a network_def that is no network: name one by `_target_`.")
         return network
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,10 @@ def _bar() -> Progress:
     return Progress(*columns, console=errors, transient=True)
 
 
+def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
+
+
 @app.command()
 def upscale(
     source: Annotated[Path, typer.Argument(help="DICOM folder or file, NIfTI, PNG or TIFF.")],
@@ -73,10 +78,8 @@ def upscale(
     upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device)
     with _bar() as bar:
         for number, job in enumerate(jobs, start=1):
-            task: TaskID = bar.add_task(f"series {number} of {len(jobs)}", total=None)
-            run_job(
-                upscaler, job, overwrite, lambda done, total, task=task: bar.update(task, completed=done, total=total)
-            )
+            task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
+            run_job(upscaler, job, overwrite, partial(_advance, bar, task))
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
 
 
@@ -86,11 +89,16 @@ def evaluate(
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,
     datalist: Annotated[
-        Path | None, typer.Option(help="Datalist JSON made by `monai-sr split`; the embedded sample's by default.")
+        Path | None,
+        typer.Option(help="Datalist JSON made by `monai-sr split`; the embedded sample's by default."),
     ] = None,
     part: Annotated[str, typer.Option(help="Part of the datalist: training, validation or test.")] = "test",
-    kernel: Annotated[str, typer.Option(help="How low resolution is made: bicubic, kspace or binning.")] = "bicubic",
-    max_slices: Annotated[int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")] = None,
+    kernel: Annotated[
+        str, typer.Option(help="How low resolution is made: bicubic, kspace or binning.")
+    ] = "bicubic",
+    max_slices: Annotated[
+        int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")
+    ] = None,
     weights: WeightsOption = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
@@ -120,9 +128,9 @@ def evaluate(
                 "data": f"part {part} of the datalist",
             },
             overwrite=overwrite,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+            on_progress=partial(_advance, bar, task),
         )
-    console.print(Markdown(result.markdown.read_text(encoding="utf-8")))
+    console.print(Markdown((result.out_dir / "results.md").read_text(encoding="utf-8")))
     console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
@@ -143,10 +151,12 @@ def bundles() -> None:
 def split(
     dataset_dir: Annotated[Path, typer.Argument(help="Folder of images.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Datalist to write; DATASET_DIR/datalist.json by default.")
+        Path | None,
+        typer.Option("--output", "-o", help="Datalist to write; DATASET_DIR/datalist.json by default."),
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV with the columns path, patient (or subject_id) and, optionally, split.")
+        Path | None,
+        typer.Option(help="CSV with the columns path, patient (or subject_id) and, optionally, split."),
     ] = None,
     patient_pattern: Annotated[
         str | None, typer.Option(help="Regular expression whose first group in a path is the patient.")
@@ -174,7 +184,9 @@ def main() -> None:
     try:
         app()
     except MonaiSRError as error:
-        errors.print(f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True)
+        errors.print(
+            f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True
+        )
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         errors.print("Interrupted; nothing was left half-written.", style="red")

@@ -45,8 +45,8 @@ class IntensityRange:
             upper: percentile mapped to 1, in [0, 100].
 
         Returns:
-            The range. Where the percentiles coincide (an almost empty image) the extremes are taken, and
-            for a constant image a range of width 1.
+            The range. Where the percentiles coincide (an almost empty image) the extremes are taken; a
+            constant image becomes 0.
         """
         finite = array[np.isfinite(array)]
         if finite.size == 0:
@@ -55,7 +55,7 @@ class IntensityRange:
         if low == high:
             low, high = float(finite.min()), float(finite.max())
         if low == high:
-            high = low + 1.0
+            high = low + max(1.0, abs(low))  # wide enough to differ in double precision
         return cls(low, high)
 
     def normalize(self, array: np.ndarray) -> np.ndarray:

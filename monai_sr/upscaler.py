@@ -14,7 +14,7 @@ from torch import nn
 
 import monai_sr
 from monai_sr.bundle import DEFAULT_SCALE, find_bundle, load_weights
-from monai_sr.errors import InputError
+from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.volume import Provenance, Volume
@@ -45,12 +45,13 @@ class Upscaler:
     def __init__(
         self, network: nn.Module, device: str | torch.device = "cpu", provenance: Provenance | None = None
     ) -> None:
-        scale_factor = network.scale_factor
+        scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
             raise ValueError(f"network must have an integer scale_factor, got {scale_factor!r}.")
         self.scale_factor = scale_factor
         self.device = torch.device(device)
-        self.network = network.eval().to(self.device, memory_format=torch.channels_last)
+        self.network = network.eval().to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
         self.provenance = provenance or Provenance(
             scale_factor=scale_factor,
             bundle=type(network).__name__,
@@ -103,19 +104,33 @@ class Upscaler:
 
         Returns:
             The same field of view, sampled `scale_factor` times finer in plane: stored values of the same
-            type, rounded and kept within the encoding's range; padding restored.
+            type, rounded and kept within the encoding's range. Pixels that hold no image, since they are
+            padding or not finite, keep their stored value.
+
+        Raises:
+            MonaiSRError: if the network gives values that are not finite.
         """
-        real = self._fill_padding(volume)
-        intensity_range = IntensityRange.from_array(real)
+        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
+        empty = ~np.isfinite(real) if volume.padding is None else volume.padding | ~np.isfinite(real)
+        intensity_range = IntensityRange.from_array(real[~empty])
         count, rows, columns = volume.array.shape
         finer = np.empty((count, rows * self.scale_factor, columns * self.scale_factor), volume.array.dtype)
         for index in range(count):
-            high = intensity_range.restore(self._infer(intensity_range.normalize(real[index])))
+            low = intensity_range.normalize(fill_nearest(real[index], empty[index]))
+            high = intensity_range.restore(self._infer(low))
+            if not np.isfinite(high).all():
+                raise MonaiSRError(
+                    f"The network gave no finite values for frame {index + 1}: check its weights."
+                )
             finer[index] = self._to_stored(high, volume, index)
+            mask = self._repeat(empty[index])
+            finer[index][mask] = self._repeat(volume.array[index])[mask]
             if progress is not None:
                 progress(index + 1, count)
-        affine = scale_affine(volume.affine, self.scale_factor)
-        return self._restore_padding(replace(volume, array=finer, affine=affine, padding=None, padding_value=None), volume)
+        padding = None if volume.padding is None else self._repeat(volume.padding)
+        return replace(
+            volume, array=finer, affine=scale_affine(volume.affine, self.scale_factor), padding=padding
+        )
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Super-resolve plain frames, normalising them together as a volume's.
@@ -140,18 +155,8 @@ class Upscaler:
         else:
             tile = (min(rows, TILE), min(columns, TILE))
             pred = SlidingWindowInferer(tile, overlap=TILE_OVERLAP, mode="gaussian")(image, self.network)
-        return pred[0, 0].float().cpu().numpy()
-
-    @staticmethod
-    def _fill_padding(volume: Volume) -> np.ndarray:
-        """Real values, padding replaced by the nearest pixel of the image so that its edge does not ring."""
-        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
-        if volume.padding is not None:
-            for frame, mask in zip(real, volume.padding, strict=True):
-                if mask.any() and not mask.all():
-                    nearest = distance_transform_edt(mask, return_distances=False, return_indices=True)
-                    frame[:] = frame[tuple(nearest)]
-        return real
+        high: np.ndarray = pred[0, 0].float().cpu().numpy()
+        return high
 
     @staticmethod
     def _to_stored(real: np.ndarray, volume: Volume, index: int) -> np.ndarray:
@@ -159,15 +164,35 @@ class Upscaler:
         stored = (real - volume.intercept[index]) / volume.slope[index]
         if np.issubdtype(volume.array.dtype, np.integer):
             stored = np.clip(np.rint(stored), *volume.stored_range)
-        return stored.astype(volume.array.dtype)
+        typed: np.ndarray = stored.astype(volume.array.dtype)
+        return typed
 
-    def _restore_padding(self, finer: Volume, volume: Volume) -> Volume:
-        """Mark the finer pixels of padded ones as padding again."""
-        if volume.padding is None or volume.padding_value is None:
-            return finer
-        mask = volume.padding.repeat(self.scale_factor, axis=1).repeat(self.scale_factor, axis=2)
-        finer.array[mask] = volume.padding_value
-        return replace(finer, padding=mask, padding_value=volume.padding_value)
+    def _repeat(self, pixels: np.ndarray) -> np.ndarray:
+        """Each pixel of (..., H, W) as the finer pixels that cover it."""
+        return pixels.repeat(self.scale_factor, axis=-2).repeat(self.scale_factor, axis=-1)
+
+
+def fill_nearest(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """Give pixels without an image the nearest image's value, so that its edge does not ring.
+
+    Args:
+        frame: real values, shape (H, W).
+        empty: True where there is no image, same shape.
+
+    Returns:
+        A filled frame, all zero where there is no image at all.
+
+    Example:
+        >>> fill_nearest(np.array([[5.0, -2000.0, -2000.0]]), np.array([[False, True, True]])).tolist()
+        [[5.0, 5.0, 5.0]]
+    """
+    if not empty.any():
+        return frame
+    if empty.all():
+        return np.zeros_like(frame)
+    nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
+    filled: np.ndarray = frame[tuple(nearest)]
+    return filled
 
 
 def choose_device(device: str) -> torch.device:

@@ -29,7 +29,11 @@ def compile_bundle(name: str, files: dict[str, dict]) -> dict[Path, str]:
         if target.endswith(".json"):
             # Merged as plain JSON: in an overlay, keys such as `train::sampler` point into another file.
             parser = ConfigParser(
-                {key: value for part in parts for key, value in json.loads(part.read_text(encoding="utf-8")).items()}
+                {
+                    key: value
+                    for part in parts
+                    for key, value in json.loads(part.read_text(encoding="utf-8")).items()
+                }
             )
             for key, value in recipe.get("overrides", {}).items():
                 parser.set(value, key)
@@ -42,7 +46,9 @@ def compile_bundle(name: str, files: dict[str, dict]) -> dict[Path, str]:
 def main() -> int:
     """Write the bundles, or with `--check` fail where a committed file is not what its parts give."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
+    arguments.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a file is out of date"
+    )
     check = arguments.parse_args().check
     recipes = json.loads((PARTS / "recipes.json").read_text(encoding="utf-8"))
     stale = []

@@ -33,7 +33,9 @@ def main() -> None:
     picture = arguments.output / "comparison.png"
     enlarged = bicubic(low[None].astype(float), arguments.scale_factor)[0]
     save_figure(comparison_figure(low, enlarged, finer), picture)
-    print(f"Derived series: {derived} ({len(after.array)} instances of {finer.shape[0]} x {finer.shape[1]} pixels)")
+    print(
+        f"Derived series: {derived} ({len(after.array)} instances of {finer.shape[0]} x {finer.shape[1]} pixels)"
+    )
     print(f"Picture: {picture}")
 
 

@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--datalist", type=Path, required=True, help="datalist JSON made by `monai-sr split`")
     parser.add_argument("--vgg-weights", default="published", help="VGG19 weights: a file, or 'published'")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    parser.add_argument("--only", choices=RELEASES, nargs="+", default=list(RELEASES), help="releases to train")
+    parser.add_argument(
+        "--only", choices=RELEASES, nargs="+", default=list(RELEASES), help="releases to train"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with runs that were stopped")
     arguments = parser.parse_args()
     for release in arguments.only:

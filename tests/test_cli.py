@@ -20,7 +20,12 @@ from monai_sr.sample import sample_dataset_dir, sample_series_dir
 def monai_sr(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "monai_sr", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=600, env=os.environ | {"COLUMNS": "200"} | env
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=os.environ | {"COLUMNS": "200"} | env,
     )
 
 
@@ -53,7 +58,9 @@ def test_upscale_dicom_twice_gives_the_same(tmp_path):
     source, derived = read_volume(sample_series_dir()), read_volume(tmp_path / "first")
     assert derived.array.shape == (len(source.array), *(2 * size for size in source.array.shape[1:]))
     assert derived.array.max() <= 4095
-    for first, second in zip(sorted((tmp_path / "first").iterdir()), sorted((tmp_path / "second").iterdir()), strict=True):
+    for first, second in zip(
+        sorted((tmp_path / "first").iterdir()), sorted((tmp_path / "second").iterdir()), strict=True
+    ):
         assert first.read_bytes() == second.read_bytes()
         assert pydicom.dcmread(first).SOPInstanceUID.startswith("2.25.")
 
@@ -128,7 +135,9 @@ def test_split_then_evaluate(tmp_path):
     assert result.returncode == 0, result.stderr
     result = monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json")
     assert result.returncode == 0, result.stderr
-    assert {"per_image.csv", "per_patient.csv", "results.md"} <= {path.name for path in (tmp_path / "result").iterdir()}
+    assert {"per_image.csv", "per_patient.csv", "results.md"} <= {
+        path.name for path in (tmp_path / "result").iterdir()
+    }
     refused(monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
     refused(monai_sr("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
     refused(monai_sr("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")

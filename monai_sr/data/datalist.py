@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from monai_sr.errors import InputError
-from monai_sr.splitting import check_datalist
+from monai_sr.splitting import PARTS, check_datalist
 
 
 def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
@@ -27,10 +28,16 @@ def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist: make a datalist with `monai-sr split DATASET_DIR`.") from error
+        raise InputError(
+            f"{path} does not exist: make a datalist with `monai-sr split DATASET_DIR`."
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a datalist in JSON: make one with `monai-sr split`.") from error
-    if not isinstance(parts, dict) or not parts.get(part):
+    if not isinstance(parts, dict) or not all(_are_items(parts.get(name, [])) for name in PARTS):
+        raise InputError(
+            f"{path} is not a datalist: each part must be a list of items with label and patient."
+        )
+    if not parts.get(part):
         raise InputError(f"{path} has no images in its part {part}: split again with more patients.")
     check_datalist(parts)
     items = [{**item, "label": str(path.parent / item["label"])} for item in parts[part]]
@@ -38,3 +45,7 @@ def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
         if not Path(item["label"]).exists():
             raise InputError(f"{item['label']}, named in {path}, does not exist: split the dataset anew.")
     return items
+
+
+def _are_items(content: Any) -> bool:
+    return isinstance(content, list) and all(isinstance(item, dict) for item in content)

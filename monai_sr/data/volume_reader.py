@@ -42,7 +42,9 @@ class VolumeReader(ImageReader):
         """
         paths = ensure_tuple(data)
         if len(paths) != 1 or kwargs:
-            raise ValueError(f"data must be one path and nothing else, got {len(paths)} paths and {sorted(kwargs)}.")
+            raise ValueError(
+                f"data must be one path and nothing else, got {len(paths)} paths and {sorted(kwargs)}."
+            )
         return read_volume(Path(paths[0]))
 
     def get_data(self, img: Volume) -> tuple[np.ndarray, dict[str, Any]]:

@@ -61,8 +61,8 @@ def load_trunk(network: nn.Module, path: str | Path) -> None:
     trunk = {key: value for key, value in own.items() if key.startswith(("head.", "body."))}
     if any(key not in state or state[key].shape != value.shape for key, value in trunk.items()):
         raise InputError(
-            f"The weights {path} have not the trunk of {type(network).__name__} as configured; use weights of the "
-            "same network and sizes at another scale."
+            f"The weights {path} have not the trunk of {type(network).__name__} as configured; use "
+            "weights of the same network and sizes at another scale."
         )
     network.load_state_dict(own | {key: state[key] for key in trunk})
 

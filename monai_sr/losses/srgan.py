@@ -41,7 +41,7 @@ def srgan_loss(
     terms: dict[str, tuple[float, nn.Module]] = {"pixel": (pixel_weight, nn.L1Loss())}
     if feature_network is None:
         logger.warning(
-            "Training without a feature loss; for one give vgg_weights, a file of VGG19 weights or 'published'."
+            "Training without a feature loss; for one give vgg_weights: a file of VGG19, or 'published'."
         )
     else:
         terms["feature"] = (feature_weight, FeatureLoss(feature_network))

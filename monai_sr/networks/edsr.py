@@ -26,7 +26,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to the same shape."""
-        return x + self.body(x) * self.residual_scale
+        out: Tensor = x + self.body(x) * self.residual_scale
+        return out
 
 
 class EDSR(nn.Module):

@@ -8,6 +8,8 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import convert_data_type, convert_to_dst_type
 
+from monai_sr.transforms.checks import not_negative
+
 
 class Noise(Transform):
     """Common part of the noises: seed and types.
@@ -37,11 +39,6 @@ class Noise(Transform):
         raise NotImplementedError
 
 
-def _require_not_negative(name: str, value: float) -> None:
-    if value < 0:
-        raise ValueError(f"{name} must be 0 or more, got {value}.")
-
-
 class RicianNoise(Noise):
     """MRI: Gaussian noise in the real and the imaginary channel, then the magnitude.
 
@@ -58,13 +55,13 @@ class RicianNoise(Noise):
 
     def __init__(self, std: float, seed: int = 0) -> None:
         super().__init__(seed)
-        _require_not_negative("std", std)
-        self.std = std
+        self.std = not_negative("std", std)
 
     def apply(self, img: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add noise drawn from `rng` to a float32 array."""
         real, imaginary = rng.normal(0.0, self.std, (2, *img.shape))
-        return np.hypot(img + real, imaginary)
+        noisy: np.ndarray = np.hypot(img + real, imaginary)
+        return noisy
 
 
 class PoissonGaussianNoise(Noise):
@@ -83,13 +80,12 @@ class PoissonGaussianNoise(Noise):
         super().__init__(seed)
         if photons <= 0:
             raise ValueError(f"photons must be above 0, got {photons}.")
-        _require_not_negative("std", std)
         self.photons = photons
-        self.std = std
+        self.std = not_negative("std", std)
 
     def apply(self, img: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add noise drawn from `rng` to a float32 array."""
-        counted = rng.poisson(np.maximum(img, 0) * self.photons) / self.photons
+        counted: np.ndarray = rng.poisson(np.maximum(img, 0) * self.photons) / self.photons
         return counted + rng.normal(0.0, self.std, img.shape)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from monai.config import NdarrayOrTensor
 from monai.transforms import Identity, Randomizable, Transform
 
+from monai_sr.transforms.checks import interval, probability
 from monai_sr.transforms.noise import PoissonGaussianNoise, RicianNoise, SpeckleNoise
 from monai_sr.transforms.sampling import BicubicDownsample, DetectorBinning, KSpaceTruncate, OCTSampling
 
@@ -39,10 +40,13 @@ class RandNoise(RandTwin):
 
     Args:
         prob: how often noise is added at all, in [0, 1].
+
+    Raises:
+        ValueError: if `prob` is no probability.
     """
 
     def __init__(self, prob: float) -> None:
-        self.prob = prob
+        self.prob = probability("prob", prob)
 
     def draw(self) -> Transform:
         """The noise for one image, or none."""
@@ -59,11 +63,14 @@ class RandBicubicDownsample(RandTwin):
     Args:
         scale_factor: how many times coarser.
         blur_sigma: least and greatest standard deviation in high-resolution pixels.
+
+    Raises:
+        ValueError: if the interval is out of order.
     """
 
     def __init__(self, scale_factor: int, blur_sigma: Range = (0.0, 0.8)) -> None:
         self.scale_factor = scale_factor
-        self.blur_sigma = blur_sigma
+        self.blur_sigma = interval("blur_sigma", blur_sigma)
 
     def draw(self) -> BicubicDownsample:
         """The sampling for one image."""
@@ -76,11 +83,14 @@ class RandKSpaceTruncate(RandTwin):
     Args:
         scale_factor: how many times coarser.
         apodization: least and greatest weight of the window.
+
+    Raises:
+        ValueError: if the interval is out of order.
     """
 
     def __init__(self, scale_factor: int, apodization: Range = (0.0, 1.0)) -> None:
         self.scale_factor = scale_factor
-        self.apodization = apodization
+        self.apodization = interval("apodization", apodization)
 
     def draw(self) -> KSpaceTruncate:
         """The sampling for one image."""
@@ -93,11 +103,14 @@ class RandDetectorBinning(RandTwin):
     Args:
         scale_factor: how many elements are binned along each axis.
         blur_sigma: least and greatest standard deviation in high-resolution pixels.
+
+    Raises:
+        ValueError: if the interval is out of order.
     """
 
     def __init__(self, scale_factor: int, blur_sigma: Range = (0.0, 0.8)) -> None:
         self.scale_factor = scale_factor
-        self.blur_sigma = blur_sigma
+        self.blur_sigma = interval("blur_sigma", blur_sigma)
 
     def draw(self) -> DetectorBinning:
         """The sampling for one image."""
@@ -110,11 +123,14 @@ class RandOCTSampling(RandTwin):
     Args:
         scale_factor: how many times fewer A-scans and depth samples.
         spot_sigma: least and greatest standard deviation of the beam, in high-resolution pixels.
+
+    Raises:
+        ValueError: if the interval is out of order.
     """
 
     def __init__(self, scale_factor: int, spot_sigma: Range = (0.5, 1.2)) -> None:
         self.scale_factor = scale_factor
-        self.spot_sigma = spot_sigma
+        self.spot_sigma = interval("spot_sigma", spot_sigma)
 
     def draw(self) -> OCTSampling:
         """The sampling for one image."""
@@ -127,11 +143,14 @@ class RandRicianNoise(RandNoise):
     Args:
         prob: how often noise is added at all, in [0, 1].
         std: least and greatest standard deviation.
+
+    Raises:
+        ValueError: if `prob` or an interval is out of order.
     """
 
     def __init__(self, prob: float = 0.1, std: Range = (0.0, 0.02)) -> None:
         super().__init__(prob)
-        self.std = std
+        self.std = interval("std", std)
 
     def draw_noise(self) -> RicianNoise:
         """The noise for one image."""
@@ -145,12 +164,15 @@ class RandPoissonGaussianNoise(RandNoise):
         prob: how often noise is added at all, in [0, 1].
         photons: least and greatest photons counted where the image is 1.
         std: least and greatest standard deviation of the read-out noise.
+
+    Raises:
+        ValueError: if `prob` or an interval is out of order.
     """
 
     def __init__(self, prob: float = 0.1, photons: Range = (1e3, 1e5), std: Range = (0.0, 0.01)) -> None:
         super().__init__(prob)
-        self.photons = photons
-        self.std = std
+        self.photons = interval("photons", photons)
+        self.std = interval("std", std)
 
     def draw_noise(self) -> PoissonGaussianNoise:
         """The noise for one image."""
@@ -163,11 +185,14 @@ class RandSpeckleNoise(RandNoise):
     Args:
         prob: how often noise is added at all, in [0, 1].
         looks: least and greatest number of speckle patterns averaged.
+
+    Raises:
+        ValueError: if `prob` or an interval is out of order.
     """
 
     def __init__(self, prob: float = 0.1, looks: Range = (8.0, 64.0)) -> None:
         super().__init__(prob)
-        self.looks = looks
+        self.looks = interval("looks", looks)
 
     def draw_noise(self) -> SpeckleNoise:
         """The noise for one image."""

@@ -9,7 +9,9 @@ from monai.config import NdarrayOrTensor
 from monai.transforms import Transform
 from monai.utils import convert_data_type, convert_to_dst_type
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - the name every PyTorch reader expects
+from torch.nn import functional as F
+
+from monai_sr.transforms.checks import not_negative
 
 VERSION = "1"  # of all degradations together; part of every bundle's metadata
 
@@ -116,7 +118,7 @@ def truncate_spectrum(img: Tensor, scale_factor: int, axis: int, window: Tensor)
     kept = spectrum[..., first : first + size] * window
     frequency = torch.fft.fftshift(torch.fft.fftfreq(size, device=img.device)) / scale_factor
     kept = kept * torch.exp(1j * math.pi * frequency * (scale_factor - 1))
-    out = torch.fft.ifft(torch.fft.ifftshift(kept, dim=-1)).real / scale_factor
+    out: Tensor = torch.fft.ifft(torch.fft.ifftshift(kept, dim=-1)).real / scale_factor
     return out.movedim(-1, axis).to(img.dtype)
 
 
@@ -127,6 +129,9 @@ class BicubicDownsample(Downsample):
         scale_factor: how many times coarser, at least 2.
         blur_sigma: standard deviation of a Gaussian applied before, in high-resolution pixels.
 
+    Raises:
+        ValueError: if `blur_sigma` is negative.
+
     Example:
         >>> BicubicDownsample(2)(torch.ones(1, 4, 6)).shape
         torch.Size([1, 2, 3])
@@ -134,7 +139,7 @@ class BicubicDownsample(Downsample):
 
     def __init__(self, scale_factor: int, blur_sigma: float = 0.0) -> None:
         super().__init__(scale_factor)
-        self.blur_sigma = blur_sigma
+        self.blur_sigma = not_negative("blur_sigma", blur_sigma)
 
     def sample(self, img: Tensor) -> Tensor:
         """Degrade a float32 tensor of shape (C, H, W)."""
@@ -176,11 +181,14 @@ class DetectorBinning(Downsample):
     Args:
         scale_factor: how many elements are binned along each axis, at least 2.
         blur_sigma: spread of light in the scintillator, standard deviation in high-resolution pixels.
+
+    Raises:
+        ValueError: if `blur_sigma` is negative.
     """
 
     def __init__(self, scale_factor: int, blur_sigma: float = 0.0) -> None:
         super().__init__(scale_factor)
-        self.blur_sigma = blur_sigma
+        self.blur_sigma = not_negative("blur_sigma", blur_sigma)
 
     def sample(self, img: Tensor) -> Tensor:
         """Degrade a float32 tensor of shape (C, H, W)."""

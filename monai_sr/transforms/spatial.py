@@ -44,7 +44,9 @@ class CropToMultiple(Transform):
         """
         height, width = (size // self.scale_factor * self.scale_factor for size in img.shape[1:3])
         if not height or not width:
-            raise ValueError(f"img of {tuple(img.shape[1:3])} is smaller than scale_factor {self.scale_factor}.")
+            raise ValueError(
+                f"img of {tuple(img.shape[1:3])} is smaller than scale_factor {self.scale_factor}."
+            )
         return img[:, :height, :width]
 
 
@@ -75,10 +77,11 @@ class EvenSlicesd(MapTransform):
         """
         frames = data[self.first_key(dict(data))].shape[-1]
         count = min(self.num_slices, frames)
-        margin = 0.2 * (frames - 1)
+        margin = (0.2 if count > 1 else 0.5) * (frames - 1)
         chosen = np.unique(np.linspace(margin, frames - 1 - margin, count).round().astype(int))
         return [
-            {**data, **{key: data[key][..., index] for key in self.key_iterator(dict(data))}} for index in chosen
+            {**data, **{key: data[key][..., index] for key in self.key_iterator(dict(data))}}
+            for index in chosen
         ]
 
 
@@ -105,5 +108,5 @@ class ScaleAffined(MapTransform):
         reference = item[self.reference]
         affine = torch.from_numpy(scale_affine(reference.affine.numpy(), self.scale_factor))
         for key in self.key_iterator(item):
-            item[key] = MetaTensor(torch.as_tensor(item[key]), affine=affine, meta={**reference.meta, "affine": affine})
+            item[key] = MetaTensor(torch.as_tensor(item[key]), meta={**reference.meta, "affine": affine})
         return item

@@ -10,7 +10,12 @@ from monai_sr.evaluate import EvaluationResult, evaluate, make_degradation, read
 from monai_sr.upscaler import Upscaler
 
 ROOT = Path(__file__).resolve().parents[2]
-COLUMNS = {"psnr": ("PSNR, dB", 2), "ssim": ("SSIM", 4), "haar_psi": ("HaarPSI", 4), "spectrum_error_high": ("spectrum error, dB", 2)}
+COLUMNS = {
+    "psnr": ("PSNR, dB", 2),
+    "ssim": ("SSIM", 4),
+    "haar_psi": ("HaarPSI", 4),
+    "spectrum_error_high": ("spectrum error, dB", 2),
+}
 START, END = "<!-- results: scripts/benchmarks/quality.py writes this part -->", "<!-- end of results -->"
 COMMAND = "python scripts/benchmarks/quality.py --datalist DATALIST"
 
@@ -36,14 +41,24 @@ def rows(result: EvaluationResult, bundle: str, scale: int, kernel: str, with_ba
         cells = [f"x{scale}", kernel, method if baseline else f"**{bundle}**"]
         cells += [f"{metrics[key].mean:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
         gain = result.differences.get(method, {}).get("psnr")
-        cells.append("" if gain is None or method == "bicubic" else f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]")
+        cells.append(
+            ""
+            if gain is None or method == "bicubic"
+            else f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
 def table(lines: list[str]) -> str:
     """A whole Markdown table from its rows."""
-    titles = ["scale", "kernel", "method", *(title for title, _ in COLUMNS.values()), "PSNR gain on bicubic, dB"]
+    titles = [
+        "scale",
+        "kernel",
+        "method",
+        *(title for title, _ in COLUMNS.values()),
+        "PSNR gain on bicubic, dB",
+    ]
     return "\n".join([f"| {' | '.join(titles)} |", "|---" * len(titles) + "|", *lines])
 
 
@@ -56,7 +71,9 @@ def put_between(path: Path, text: str) -> None:
 def main() -> None:
     """Evaluate, then rewrite the tables in README and the cards."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datalist", type=Path, required=True, help="datalist JSON whose test part is measured")
+    parser.add_argument(
+        "--datalist", type=Path, required=True, help="datalist JSON whose test part is measured"
+    )
     parser.add_argument("--kernels", nargs="+", default=["bicubic", "kspace"])
     parser.add_argument("--output", type=Path, default=Path("quality"), help="folder of the evaluations")
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
@@ -90,7 +107,22 @@ def main() -> None:
                     lines["README"] += rows(result, folder.name, scale, kernel, with_baselines)
                 with_baselines = False
                 print(*lines[folder.name][-3:], sep="\n", flush=True)
-    kept = ("channel", "border", "intensities", "data_range", "PSNR", "SSIM, MS-SSIM", "HaarPSI", "spectrum error", "bicubic", "lanczos", "slices", "patients", "interval", "versions")
+    kept = (
+        "channel",
+        "border",
+        "intensities",
+        "data_range",
+        "PSNR",
+        "SSIM, MS-SSIM",
+        "HaarPSI",
+        "spectrum error",
+        "bicubic",
+        "lanczos",
+        "slices",
+        "patients",
+        "interval",
+        "versions",
+    )
     stated = "\n".join(f"- {key}: {conventions[key]}" for key in kept)
     note = f"\n\nMade by `{COMMAND}`, which also writes every image's and every patient's scores. Conventions:\n{stated}"
     put_between(ROOT / "README.md", table(lines["README"]) + note)

@@ -84,7 +84,9 @@ def test_metadata_fits_the_schema(bundle, schema_path, tmp_path):
 def test_network_takes_and_gives_what_the_card_says(bundle):
     configs = bundle / "configs"
     verify_net_in_out(
-        net_id="network_def", meta_file=str(configs / "metadata.json"), config_file=str(configs / "inference.json")
+        net_id="network_def",
+        meta_file=str(configs / "metadata.json"),
+        config_file=str(configs / "inference.json"),
     )
 
 

@@ -44,7 +44,15 @@ def test_trains_and_infers_when_copied_out_of_the_tree(tmp_path):
     shutil.copytree(BUNDLES / "edsr_mri", bundle, ignore=shutil.ignore_patterns("runs"))
     run(training_command("configs/train.json", small_options(bundle)), bundle)
     assert (bundle / "runs" / "x2" / "model.pt").is_file()
-    command = [sys.executable, "-m", "monai.bundle", "run", "inference", "--config_file", "configs/inference.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "inference",
+        "--config_file",
+        "configs/inference.json",
+    ]
     run(command, bundle)
     source = nibabel.load(sample_dataset_dir() / "nifti" / "mni152_test.nii.gz")
     finer = nibabel.load(bundle / "runs" / "inference_x2" / "mni152_test_sr.nii.gz")
@@ -58,11 +66,15 @@ def test_trains_and_infers_when_copied_out_of_the_tree(tmp_path):
 
 def test_a_killed_run_resumes_with_its_best_metric(bundle, tmp_path):
     config = str(bundle / "configs" / "train.json")
-    command = training_command(config, small_options(bundle, output_dir=tmp_path, max_epochs=1000, pretrain_epochs=2))
+    command = training_command(
+        config, small_options(bundle, output_dir=tmp_path, max_epochs=1000, pretrain_epochs=2)
+    )
     if bundle.name.startswith("edsr"):
         command = training_command(config, small_options(bundle, output_dir=tmp_path, max_epochs=1000))
     env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         deadline = time.monotonic() + 300
         while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
             assert process.poll() is None
