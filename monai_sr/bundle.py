@@ -143,7 +143,7 @@ class Bundle:
         if not path.is_file():
             scales = ", ".join(str(scale) for scale in self.scale_factors) or "no scale"
             raise InputError(
-                f"Bundle {self.name} has no weights for scale factor {scale_factor}: it has them for {scales}; "
+                f"Bundle {self.name} has no weights for scale factor {scale_factor}, but for {scales}: "
                 "train them, or pass your own with --weights."
             )
         return path

@@ -33,9 +33,8 @@ def main() -> None:
     picture = arguments.output / "comparison.png"
     enlarged = bicubic(low[None].astype(float), arguments.scale_factor)[0]
     save_figure(comparison_figure(low, enlarged, finer), picture)
-    print(
-        f"Derived series: {derived} ({len(after.array)} instances of {finer.shape[0]} x {finer.shape[1]} pixels)"
-    )
+    rows, columns = finer.shape
+    print(f"Derived series: {derived} ({len(after.array)} instances of {rows} x {columns} pixels)")
     print(f"Picture: {picture}")
 
 

@@ -124,7 +124,7 @@ def main() -> None:
         "versions",
     )
     stated = "\n".join(f"- {key}: {conventions[key]}" for key in kept)
-    note = f"\n\nMade by `{COMMAND}`, which also writes every image's and every patient's scores. Conventions:\n{stated}"
+    note = f"\n\nMade by `{COMMAND}`, which also writes the scores of each image. Conventions:\n{stated}"
     put_between(ROOT / "README.md", table(lines["README"]) + note)
     for folder in folders:
         put_between(folder / "docs" / "README.md", table(lines[folder.name]) + note)
