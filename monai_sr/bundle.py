@@ -122,7 +122,8 @@ class Bundle:
     @property
     def scale_factors(self) -> list[int]:
         """Scales that the bundle has weights for, ascending."""
-        found = [int(path.stem.removeprefix("model_x")) for path in self.root.glob("models/model_x*.pt")]
+        named = [path.stem.removeprefix("model_x") for path in self.root.glob("models/model_x*.pt")]
+        found = [int(scale) for scale in named if scale.isdecimal()]
         if weights_file(self.root, DEFAULT_SCALE).is_file():
             found.append(DEFAULT_SCALE)
         return sorted(found)
@@ -165,7 +166,7 @@ class Bundle:
             parser = ConfigParser(ConfigParser.load_config_file(config))
             parser["scale_factor"] = scale_factor
             network = parser.get_parsed_content("network_def")
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
             raise InputError(
                 f"{config} gives no network for scale factor {scale_factor}: {_root_cause(error)}"
             ) from error

@@ -12,7 +12,6 @@ from monai.data import ImageReader
 from monai.utils import ensure_tuple
 
 from monai_sr.io import read_volume
-from monai_sr.volume import Volume
 
 
 class VolumeReader(ImageReader):
@@ -23,45 +22,52 @@ class VolumeReader(ImageReader):
     """
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
-        """Every path is ours: `read_volume` says what it cannot read, no other reader is tried."""
+        """Every path is ours: `read_volume` says what it cannot read."""
         return True
 
-    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Volume:
-        """Read one file or one series.
+    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> tuple[PathLike, ...]:
+        """Take note of a file or a series, which `get_data` reads.
+
+        `LoadImage` swallows what is raised here and quietly tries MONAI's other readers, which might take
+        one of several series or the wrong plane. What `get_data` raises reaches the caller.
 
         Args:
             data: path of a file or of a folder that holds one DICOM series.
             kwargs: none are known.
 
         Returns:
-            The volume.
+            The paths.
 
         Raises:
-            ValueError: if several paths or further arguments are given.
-            InputError: if the file cannot be read.
+            ValueError: if further arguments are given.
         """
-        paths = ensure_tuple(data)
-        if len(paths) != 1 or kwargs:
-            raise ValueError(
-                f"data must be one path and nothing else, got {len(paths)} paths and {sorted(kwargs)}."
-            )
-        return read_volume(Path(paths[0]))
+        if kwargs:
+            raise ValueError(f"kwargs must be empty, got {', '.join(sorted(kwargs))}.")
+        paths: tuple[PathLike, ...] = ensure_tuple(data)
+        return paths
 
-    def get_data(self, img: Volume) -> tuple[np.ndarray, dict[str, Any]]:
+    def get_data(self, img: Sequence[PathLike]) -> tuple[np.ndarray, dict[str, Any]]:
         """Array and metadata, as MONAI's readers give them.
 
         Args:
-            img: the volume.
+            img: what `read` gave.
 
         Returns:
             float32 real values of shape (rows, columns, frames), and a dictionary with `affine`,
             `original_affine`, `spatial_shape` and `original_channel_dim`.
+
+        Raises:
+            ValueError: if there are several paths.
+            InputError: if the file cannot be read.
         """
-        real = img.array * img.slope[:, None, None] + img.intercept[:, None, None]
+        if len(img) != 1:
+            raise ValueError(f"img must be one path, got {len(img)}.")
+        volume = read_volume(Path(img[0]))
+        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
         array = np.moveaxis(real, 0, -1).astype(np.float32)
         return array, {
-            "affine": img.affine,
-            "original_affine": img.affine,
+            "affine": volume.affine,
+            "original_affine": volume.affine,
             "spatial_shape": np.asarray(array.shape),
             "original_channel_dim": float("nan"),
             "space": "RAS",

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+
+import pytest
+import torch
+
+from monai_sr import EDSR, Upscaler
+from monai_sr.bundle import Bundle, bundle_folders, default_root, find_bundle, load_weights, weights_file
+from monai_sr.errors import InputError
+
+NETWORK = {
+    "_target_": "monai_sr.networks.EDSR",
+    "scale_factor": "@scale_factor",
+    "channels": 4,
+    "num_blocks": 1,
+}
+
+
+def network(scale_factor=2):
+    return EDSR(scale_factor, channels=4, num_blocks=1)
+
+
+@pytest.fixture
+def bundle(tmp_path, monkeypatch):
+    """A small bundle with weights for x2 and x4, in the folder `bundles` of the current one."""
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "bundles" / "tiny"
+    (root / "configs").mkdir(parents=True)
+    (root / "models").mkdir()
+    (root / "configs" / "metadata.json").write_text(json.dumps({"name": "tiny", "version": "1.2.3"}))
+    (root / "configs" / "inference.json").write_text(json.dumps({"scale_factor": 2, "network_def": NETWORK}))
+    for scale_factor in (2, 4):
+        torch.save(network(scale_factor).state_dict(), weights_file(root, scale_factor))
+    return root
+
+
+def test_a_bundle_is_found_by_name_and_by_path(bundle):
+    assert find_bundle("tiny").root.resolve() == bundle
+    assert find_bundle(bundle).root == find_bundle(str(bundle)).root == bundle
+    assert (find_bundle(bundle).name, find_bundle(bundle).version) == ("tiny", "1.2.3")
+    assert "tiny" in bundle_folders()
+
+
+def test_a_missing_bundle_names_those_that_exist(bundle, tmp_path):
+    with pytest.raises(InputError, match=r"no bundle huge: use one of .*tiny"):
+        find_bundle("huge")
+    with pytest.raises(InputError, match=r"metadata\.json"):
+        find_bundle(tmp_path)
+
+
+def test_a_bundle_s_own_folder_is_its_root(bundle, monkeypatch):
+    assert default_root("tiny").resolve() == bundle
+    monkeypatch.chdir(bundle)
+    assert default_root("tiny") == bundle
+    copy = bundle.parent / "copy"
+    (copy / "configs").mkdir(parents=True)
+    (copy / "configs" / "metadata.json").write_text('{"name": "tiny"}')
+    monkeypatch.chdir(copy)
+    assert default_root("tiny") == copy
+    with pytest.raises(InputError, match="no bundle other"):
+        default_root("other")
+
+
+def test_weights_are_named_by_scale(bundle):
+    found = Bundle(bundle)
+    assert found.scale_factors == [2, 4]
+    assert found.weights(2).name == "model.pt"
+    assert found.weights(4).name == "model_x4.pt"
+    with pytest.raises(InputError, match=r"tiny has no weights for scale factor 3, but for 2, 4:"):
+        found.weights(3)
+    (bundle / "models" / "model_x4_old.pt").touch()
+    assert found.scale_factors == [2, 4]
+    for path in (bundle / "models").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="no scale"):
+        found.weights(2)
+
+
+@pytest.mark.parametrize("scale_factor", [2, 3, 4])
+def test_the_network_is_the_config_s_at_the_scale_asked_for(bundle, scale_factor):
+    found = Bundle(bundle).network(scale_factor)
+    assert isinstance(found, EDSR)
+    assert found.scale_factor == scale_factor
+    assert found(torch.rand(1, 1, 3, 5)).shape == (1, 1, 3 * scale_factor, 5 * scale_factor)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("{", "inference.json"),
+        ("[1]", "inference.json"),
+        ('{"scale_factor": 2}', "network_def"),
+        ('{"network_def": {"_target_": "monai_sr.networks.Missing"}}', "Missing"),
+        ('{"network_def": {"_target_": "monai_sr.networks.EDSR", "depth": 3}}', "depth"),
+        ('{"network_def": 5}', "no network"),
+        (json.dumps({"network_def": {**NETWORK, "channels": 0}}), "channels must be above 0"),
+    ],
+)
+def test_a_config_without_a_network_is_named(bundle, config, reason):
+    (bundle / "configs" / "inference.json").write_text(config)
+    with pytest.raises(InputError, match=reason):
+        Bundle(bundle).network(2)
+
+
+def test_a_scale_that_the_network_does_not_know_is_named(bundle):
+    with pytest.raises(InputError, match=r"scale factor 5.*scale_factor must be 3 or a power of two"):
+        Bundle(bundle).network(5)
+
+
+def test_a_bundle_without_a_config_is_named(bundle):
+    (bundle / "configs" / "inference.json").unlink()
+    with pytest.raises(InputError, match=r"inference\.json"):
+        Bundle(bundle).network(2)
+
+
+@pytest.mark.parametrize("card", ["{", "[]", '"tiny"'])
+def test_a_damaged_card_is_named(bundle, card):
+    (bundle / "configs" / "metadata.json").write_text(card)
+    with pytest.raises(InputError, match=r"metadata\.json"):
+        find_bundle(bundle).version  # noqa: B018 - read on first use
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_weights_load_and_their_hash_is_that_of_the_file(tmp_path, wrapped):
+    source, target = network(), network()
+    file = tmp_path / "weights.pt"
+    torch.save({"model": source.state_dict()} if wrapped else source.state_dict(), file)
+    digest = load_weights(target, file)
+    assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
+    x = torch.rand(1, 1, 5, 5)
+    assert torch.equal(target(x), source(x))
+
+
+def test_half_precision_is_taken_to_the_network_s_own(tmp_path):
+    source, target = network().half(), network()
+    torch.save(source.state_dict(), tmp_path / "half.pt")
+    load_weights(target, tmp_path / "half.pt")
+    assert target.head.weight.dtype == torch.float32
+    assert torch.equal(target.head.weight.half(), source.head.weight)
+
+
+@pytest.mark.parametrize(
+    "content", [network(4).state_dict(), {"head.weight": 3}, {}, [1, 2], torch.zeros(3), {"model": None}]
+)
+def test_weights_of_another_network_are_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(InputError, match=r"other\.pt holds weights of another network or scale factor"):
+        load_weights(network(), tmp_path / "other.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
+def test_what_is_no_weights_file_is_refused(tmp_path, content):
+    file = tmp_path / "notes.txt"
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"notes\.txt is not a weights file"):
+        load_weights(network(), file)
+    with pytest.raises(InputError, match="does not exist"):
+        load_weights(network(), tmp_path / "missing.pt")
+    with pytest.raises(InputError, match="not a weights file"):
+        load_weights(network(), tmp_path)
+
+
+class Hostile:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, 2))]
+)
+def test_code_in_a_weights_file_does_not_run(tmp_path, save):
+    trace = tmp_path / "trace"
+    save({"head.weight": Hostile(trace)}, tmp_path / "hostile.pt")
+    with pytest.raises(InputError, match="not a weights file"):
+        load_weights(network(), tmp_path / "hostile.pt")
+    assert not trace.exists()
+
+
+def test_an_upscaler_from_a_bundle_says_what_it_is(bundle):
+    found = Upscaler.from_bundle("tiny", scale_factor=4, device="cpu")
+    assert found.scale_factor == 4
+    assert found.provenance.bundle == "tiny"
+    assert found.provenance.bundle_version == "1.2.3"
+    assert found.provenance.weights_sha256 == hashlib.sha256(weights_file(bundle, 4).read_bytes()).hexdigest()
+    assert Upscaler.from_bundle(bundle, device="cpu").scale_factor == 2
+
+
+def test_weights_of_one_s_own_replace_the_bundle_s(bundle, tmp_path):
+    own = network(3)
+    torch.save(own.state_dict(), tmp_path / "own.pt")
+    found = Upscaler.from_bundle("tiny", 3, weights=tmp_path / "own.pt", device="cpu")
+    assert torch.equal(found.network.head.weight, own.head.weight)
+    with pytest.raises(InputError, match="another network or scale factor"):
+        Upscaler.from_bundle("tiny", 2, weights=tmp_path / "own.pt", device="cpu")
