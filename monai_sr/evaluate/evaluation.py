@@ -1,0 +1,271 @@
+"""The evaluation: every slice by every method, means over patients, tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from monai.transforms import Randomizable
+from numpy.typing import NDArray
+
+from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.evaluate.baselines import bicubic, lanczos
+from monai_sr.evaluate.conventions import describe_conventions
+from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pairs
+from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
+from monai_sr.evaluate.tables import write_image_table, write_json, write_markdown, write_patient_table
+from monai_sr.io.atomic import atomic_folder, check_destination
+from monai_sr.metrics import image_quality, radial_power_spectrum
+from monai_sr.metrics.image_quality import MAX_PSNR, METRICS
+from monai_sr.report import evaluation_figure, power_spectrum_figure, save_figure
+
+SR = "super-resolution"
+BASELINE = "bicubic"
+REFERENCE = "high resolution"
+SEED = 0
+SPECTRUM_FREQUENCIES = np.linspace(1 / 128, 0.5, 64)
+
+Frames = NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+
+class FrameUpscaler(Protocol):
+    """What an evaluation asks of an upscaler."""
+
+    def predict(self, frames: NDArray[Any]) -> NDArray[Any]:
+        """Bring frames [n, h, w] to [n, scale_factor x h, scale_factor x w], in the same unit."""
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Outcome of an evaluation.
+
+    Args:
+        summary: method -> metric -> mean over patients with its interval.
+        differences: method -> metric -> mean paired difference to bicubic with its interval.
+        patient_scores: mean scores of each patient and method.
+        image_scores: scores of each slice and method.
+        counts: `patients`, `files`, `slices`, `slices_left_out`, `psnr_capped`.
+        conventions: name -> sentence, what the tables state.
+        out_dir: folder of the tables and figures.
+    """
+
+    summary: Mapping[str, Mapping[str, Estimate]]
+    differences: Mapping[str, Mapping[str, Estimate]]
+    patient_scores: Sequence[PatientScore]
+    image_scores: Sequence[ImageScore]
+    counts: Mapping[str, int]
+    conventions: Mapping[str, str]
+    out_dir: Path
+
+
+@dataclass(frozen=True, eq=False)
+class _Example:
+    """One slice as it goes into a figure."""
+
+    gain: float
+    low: Frames
+    bicubic: Frames
+    sr: Frames
+    high: Frames
+    title: str
+
+
+@dataclass
+class _Run:
+    """What grows while the files pass by; of their pixels only the examples stay."""
+
+    scores: list[ImageScore] = field(default_factory=list)
+    spectra: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    worst: _Example | None = None
+    n_left_out: int = 0
+
+
+def evaluate(
+    upscaler: FrameUpscaler,
+    items: Sequence[EvaluationItem],
+    *,
+    degradation: Degradation,
+    scale_factor: int,
+    out_dir: str | Path,
+    max_slices: int | None = None,
+    about: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    on_progress: Progress | None = None,
+) -> EvaluationResult:
+    """Score an upscaler, bicubic and Lanczos on degraded high-resolution images; write tables and figures.
+
+    One file is in memory at a time. The same input gives the same files.
+
+    Args:
+        upscaler: what is evaluated.
+        items: high-resolution files with their patients; see `read_datalist`.
+        degradation: array transform that makes the low-resolution slice, (1, H, W) to (1, H / scale_factor,
+            W / scale_factor); a random one is seeded.
+        scale_factor: integer >= 2, the upscaler's and the degradation's.
+        out_dir: new or empty folder for per_image.csv, per_patient.csv, results.md, results.json and figures;
+            it appears once everything is written.
+        max_slices: at most so many slices of each file, evenly spaced; None for all.
+        about: facts on the upscaler that the tables state, such as bundle and `weights_sha256`.
+        overwrite: whether `out_dir` may hold an earlier evaluation, which is then replaced.
+        on_progress: called with the number of files done and of all files.
+
+    Returns:
+        The scores and where they were written.
+
+    Raises:
+        InputError: if there is no item, `out_dir` holds something, a file cannot be evaluated, or no slice of
+            a patient has signal.
+        MonaiSRError: if the upscaler gives values that are not finite or the results cannot be written.
+        ValueError: if `scale_factor` < 2, `max_slices` < 1, or the upscaler or the degradation gives another
+            size than `scale_factor` says.
+    """
+    if scale_factor < 2:
+        raise ValueError(f"scale_factor is {scale_factor}; give an integer of at least 2")
+    if max_slices is not None and max_slices < 1:
+        raise ValueError(f"max_slices is {max_slices}; give at least 1, or None for all")
+    if not items:
+        raise InputError("there is no file to evaluate: name at least one")
+    if isinstance(degradation, Randomizable):
+        degradation.set_random_state(seed=SEED)
+    out_dir = Path(out_dir)
+    for item in items:
+        check_destination(out_dir, item.path, folder=True, overwrite=overwrite)
+    run = _Run()
+    with atomic_folder(out_dir) as folder:
+        n_done = 0
+        for patient, files in enumerate(_by_patient(items), start=1):
+            examples: list[_Example] = []
+            n_scored = len(run.scores)
+            for file, item in files:
+                pairs = load_pairs(item.path, degradation, scale_factor, max_slices)
+                examples += _score_file(run, pairs, upscaler, scale_factor, patient, file, item.path)
+                n_done += 1
+                if on_progress is not None:
+                    on_progress(n_done, len(items))
+            if not examples:
+                raise InputError(f"{files[0][1].path} has no slice with signal: leave its patient out")
+            _draw(_nearest_to_median(run.scores[n_scored:], examples), folder / f"patient_{patient:03d}.png")
+        return _conclude(run, items, scale_factor, degradation, max_slices, about or {}, folder, out_dir)
+
+
+def _by_patient(items: Sequence[EvaluationItem]) -> list[list[tuple[int, EvaluationItem]]]:
+    """Numbered files of each patient, in the order of first appearance."""
+    groups: dict[str, list[tuple[int, EvaluationItem]]] = {}
+    for number, item in enumerate(items, start=1):
+        groups.setdefault(item.patient, []).append((number, item))
+    return list(groups.values())
+
+
+def _score_file(
+    run: _Run,
+    pairs: Pairs,
+    upscaler: FrameUpscaler,
+    scale_factor: int,
+    patient: int,
+    file: int,
+    path: Path,
+) -> list[_Example]:
+    """Score every slice of one file; return its slice of median gain as the patient's candidate."""
+    run.n_left_out += pairs.n_left_out
+    if not pairs.frames:
+        return []
+    methods = {
+        BASELINE: bicubic(pairs.low, scale_factor),
+        "lanczos": lanczos(pairs.low, scale_factor),
+        SR: np.asarray(upscaler.predict(pairs.low), dtype=np.float32),
+    }
+    if methods[SR].shape != pairs.high.shape:
+        raise ValueError(
+            f"upscaler gives {methods[SR].shape} for {pairs.low.shape}; scale_factor {scale_factor} asks for "
+            f"{pairs.high.shape}"
+        )
+    if not np.isfinite(methods[SR]).all():
+        raise MonaiSRError(f"the upscaler gives values that are not finite for {path}: check its weights")
+    methods = {name: frames.clip(0, 1) for name, frames in methods.items()}
+    gains = []
+    for index, frame in enumerate(pairs.frames):
+        target = torch.from_numpy(pairs.high[index])
+        psnr = {}
+        for name, frames in methods.items():
+            scores = image_quality(torch.from_numpy(frames[index]), target, scale_factor)
+            run.scores.append(ImageScore(patient, file, frame, name, scores))
+            psnr[name] = scores["psnr"]
+        gains.append(psnr[SR] - psnr[BASELINE])
+    for name, frames in {REFERENCE: pairs.high, **methods}.items():
+        run.spectra.setdefault(name, []).append(_mean_spectrum(frames))
+
+    def example(index: int) -> _Example:
+        # Copies, or the figure's slice would keep the whole volume in memory.
+        return _Example(
+            gain=gains[index],
+            low=pairs.low[index].copy(),
+            bicubic=methods[BASELINE][index].copy(),
+            sr=methods[SR][index].copy(),
+            high=pairs.high[index].copy(),
+            title=f"patient {patient}, file {file}, slice {pairs.frames[index]}: "
+            f"{gains[index]:+.2f} dB over bicubic",
+        )
+
+    order = np.argsort(gains, kind="stable")
+    if run.worst is None or gains[order[0]] < run.worst.gain:
+        run.worst = example(int(order[0]))
+    return [example(int(order[(len(order) - 1) // 2]))]
+
+
+def _mean_spectrum(frames: Frames) -> NDArray[np.float64]:
+    """Mean radial power of a file's slices, in dB, at frequencies common to images of all sizes."""
+    frequencies, power = radial_power_spectrum(torch.from_numpy(frames)[:, None])
+    level = 10 * torch.log10(power.mean(dim=0).clamp_min(1e-30))
+    return np.asarray(np.interp(SPECTRUM_FREQUENCIES, frequencies.numpy(), level.numpy()))
+
+
+def _nearest_to_median(scores: Sequence[ImageScore], examples: Sequence[_Example]) -> _Example:
+    """Of each file's median slice, the one nearest to the patient's median gain."""
+    psnr = {
+        name: [score.scores["psnr"] for score in scores if score.method == name] for name in (SR, BASELINE)
+    }
+    median = float(np.median(np.subtract(psnr[SR], psnr[BASELINE])))
+    return min(examples, key=lambda example: abs(example.gain - median))
+
+
+def _draw(example: _Example, path: Path) -> None:
+    figure = evaluation_figure(example.low, example.bicubic, example.sr, example.high, example.title)
+    save_figure(figure, path)
+
+
+def _conclude(
+    run: _Run,
+    items: Sequence[EvaluationItem],
+    scale_factor: int,
+    degradation: Degradation,
+    max_slices: int | None,
+    about: Mapping[str, str],
+    folder: Path,
+    out_dir: Path,
+) -> EvaluationResult:
+    """Average, draw what needs every patient, and write the tables."""
+    patients = average_patients(run.scores)
+    summary, differences = summarise(patients), summarise(patients, baseline=BASELINE)
+    counts = {
+        "patients": len({score.patient for score in patients}),
+        "files": len(items),
+        "slices": sum(score.method == BASELINE for score in run.scores),
+        "slices_left_out": run.n_left_out,
+        "psnr_capped": sum(score.scores["psnr"] >= MAX_PSNR for score in run.scores),
+    }
+    conventions = describe_conventions(scale_factor, degradation, max_slices, counts, about)
+    write_image_table(run.scores, folder / "per_image.csv")
+    write_patient_table(patients, folder / "per_patient.csv")
+    write_json(summary, differences, patients, conventions, counts, folder / "results.json")
+    write_markdown(summary, differences, METRICS, conventions, folder / "results.md")
+    if run.worst is not None:
+        _draw(run.worst, folder / "worst_slice.png")
+    spectra = {name: 10 ** (np.mean(levels, axis=0) / 10) for name, levels in run.spectra.items()}
+    figure = power_spectrum_figure(SPECTRUM_FREQUENCIES, spectra, nyquist=0.5 / scale_factor)
+    save_figure(figure, folder / "power_spectrum.png")
+    return EvaluationResult(summary, differences, patients, run.scores, counts, conventions, out_dir)

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from monai_sr.errors import InputError
+from monai_sr.io import read_volume
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_every_type_is_read_as_stored(make_series, dtype, syntax):
+    limits = np.iinfo(dtype)
+    frames = np.random.default_rng(1).integers(limits.min, limits.max, (2, 5, 7), dtype, endpoint=True)
+    volume = read_volume(make_series(frames, syntax=syntax))
+    np.testing.assert_array_equal(volume.array, frames)
+    assert volume.array.dtype == dtype
+
+
+def test_monochrome1_stays_in_the_stored_sense(make_series):
+    def edit(image, index):
+        image.PhotometricInterpretation = "MONOCHROME1"
+
+    frames = np.arange(20, dtype=np.uint16).reshape(1, 4, 5)
+    np.testing.assert_array_equal(read_volume(make_series(frames, edit=edit)).array, frames)
+
+
+def compressed(folder, syntax):
+    file = folder / "5-90"
+    image = dcmread(file)
+    image.compress(syntax, generate_instance_uid=False)
+    image.save_as(file)
+    return file
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16])
+def test_compressed_pixels_are_read_as_stored(make_series, syntax, dtype):
+    frames = np.random.default_rng(1).integers(0, 2000, (1, 64, 48), dtype)
+    file = compressed(make_series(frames, bits=12), syntax)
+    volume = read_volume(file)
+    np.testing.assert_array_equal(volume.array, frames)
+    assert volume.array.dtype == dtype
+
+
+def test_codestream_with_a_forged_size_is_not_decoded(make_series):
+    file = compressed(make_series(np.zeros((1, 64, 48), np.uint16)), JPEG2000Lossless)
+    data = bytearray(file.read_bytes())
+    size = data.index(b"\xff\x4f\xff\x51") + 8
+    data[size : size + 8] = (60000).to_bytes(4, "big") * 2
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_volume(file)
+
+
+@pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_truncated_pixels_are_refused(make_series, syntax):
+    frames = np.random.default_rng(1).integers(0, 4096, (1, 64, 48), np.uint16)
+    folder = make_series(frames)
+    file = compressed(folder, syntax) if syntax else folder / "5-90"
+    data = file.read_bytes()
+    file.write_bytes(data[: len(data) - 2500])
+    with pytest.raises(InputError, match="truncated|damaged|cannot be decoded"):
+        read_volume(file)
+
+
+def test_missing_pixels_are_refused(make_series):
+    file = make_series(np.zeros((1, 4, 4), np.uint16)) / "5-90"
+    image = dcmread(file)
+    del image.PixelData
+    image.save_as(file)
+    with pytest.raises(InputError, match="no pixel data"):
+        read_volume(file)
