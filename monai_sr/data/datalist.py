@@ -48,4 +48,6 @@ def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
 
 
 def _are_items(content: Any) -> bool:
-    return isinstance(content, list) and all(isinstance(item, dict) for item in content)
+    return isinstance(content, list) and all(
+        isinstance(item, dict) and all(isinstance(value, str) for value in item.values()) for item in content
+    )

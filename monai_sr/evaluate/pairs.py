@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from monai_sr.data import load_part
 from monai_sr.errors import InputError
 from monai_sr.io import read_volume
 from monai_sr.metrics.image_quality import MIN_SIZE
-from monai_sr.splitting import PARTS, check_datalist
 from monai_sr.volume import Volume
 
 MIN_SIGNAL = 0.02
@@ -70,27 +69,7 @@ def read_datalist(path: str | Path, part: str = "test") -> list[EvaluationItem]:
         InputError: if the file is missing or no such JSON, the part is absent or empty, a patient is in two
             parts, or a file does not exist.
     """
-    path = Path(path)
-    try:
-        datalist = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"the datalist {path} cannot be read ({error.strerror}): check the path") from None
-    except ValueError:
-        raise InputError(f"the datalist {path} is not JSON: write it with the split command") from None
-    if not _is_datalist(datalist):
-        raise InputError(f"the datalist {path} does not map parts to lists of label and patient: correct it")
-    if not datalist.get(part):
-        filled = [name for name in PARTS if datalist.get(name)]
-        raise InputError(f"the datalist {path} has no items in {part!r}: choose one of {filled}")
-    check_datalist(datalist)
-    items = [EvaluationItem(path.parent / item["label"], item["patient"]) for item in datalist[part]]
-    missing = [item.path for item in items if not item.path.exists()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of the {len(items)} files of {part!r} do not exist, the first is {missing[0]}: "
-            f"paths are relative to {path.parent}"
-        )
-    return items
+    return [EvaluationItem(Path(item["label"]), item["patient"]) for item in load_part(path, part)]
 
 
 def load_pairs(
@@ -162,13 +141,3 @@ def _unit_range(volume: Volume) -> NDArray[np.float32]:
             unit[index] = np.where(padding[index], 0, (real(index) - least) / (greatest - least))
     return unit
 
-
-def _is_datalist(content: object) -> bool:
-    return isinstance(content, dict) and all(
-        isinstance(content.get(part, []), list)
-        and all(
-            isinstance(item, dict) and all(isinstance(item.get(key, ""), str) for key in ("label", "patient"))
-            for item in content.get(part, [])
-        )
-        for part in PARTS
-    )

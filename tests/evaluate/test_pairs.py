@@ -19,42 +19,10 @@ def test_reads_the_items_in_their_order(datalist):
     assert all(item.path.parent == datalist.parent for item in items)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "is not JSON"),
-        (b"\xff\xfe\x00", "is not JSON"),
-        ([], "does not map"),
-        ({"test": {}}, "does not map"),
-        ({"test": [1]}, "does not map"),
-        ({"test": [{"label": 3, "patient": "a"}]}, "does not map"),
-        ({}, "no items in 'test'"),
-        ({"test": [], "training": [{"label": "a1.nii.gz", "patient": "a"}]}, r"choose one of \['training'\]"),
-        ({"test": [{"label": "a1.nii.gz"}]}, "no 'patient'"),
-        ({"test": [{"patient": "a"}]}, "no 'label'"),
-        (
-            {
-                "test": [{"label": "a1.nii.gz", "patient": "a"}],
-                "training": [{"label": "b.nii.gz", "patient": "a"}],
-            },
-            "in training and in test",
-        ),
-        ({"test": [{"label": "nowhere.nii.gz", "patient": "a"}]}, "1 of the 1 files of 'test' do not exist"),
-    ],
-)
-def test_a_bad_datalist_is_refused_with_the_remedy(datalist, content, message):
-    raw = content if isinstance(content, bytes) else None
-    text = content if isinstance(content, str) else json.dumps(content) if raw is None else ""
-    datalist.write_bytes(raw or text.encode())
-    with pytest.raises(InputError, match=message):
+def test_a_datalist_that_cannot_be_used_is_refused(datalist):
+    datalist.write_text(json.dumps({"test": [{"label": "nowhere.nii.gz", "patient": "a"}]}))
+    with pytest.raises(InputError, match=r"nowhere\.nii\.gz"):
         read_datalist(datalist)
-
-
-def test_a_missing_datalist_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
-        read_datalist(tmp_path / "nowhere.json")
-    with pytest.raises(InputError, match="cannot be read"):
-        read_datalist(tmp_path)
 
 
 def test_slices_are_cropped_at_the_end_and_degraded(write_nifti):
