@@ -8,6 +8,7 @@ import pytest
 import torch
 
 WORKER = """
+import os
 import sys
 from datetime import timedelta
 
@@ -23,7 +24,13 @@ from monai_sr.networks import SRResNet, SRGANDiscriminator
 
 folder, norm, penalty = sys.argv[1], sys.argv[2], sys.argv[3] == "penalty"
 torch.set_num_threads(1)
-dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", timeout=timedelta(seconds=60))
+dist.init_process_group(
+    "gloo",
+    init_method=f"file://{folder}/rendezvous",
+    rank=int(os.environ["RANK"]),
+    world_size=2,
+    timeout=timedelta(seconds=60),
+)
 torch.manual_seed(dist.get_rank())
 generator = DistributedDataParallel(SRResNet(2, channels=4, num_blocks=1))
 discriminator = DistributedDataParallel(SRGANDiscriminator(channels=2, norm=norm))
