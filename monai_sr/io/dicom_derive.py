@@ -24,6 +24,9 @@ from monai_sr.volume import Provenance
 
 _IMPLEMENTATION_CLASS_UID = UID("2.25.264263103911206741229128963253912384219")
 
+_DEEPEST = 12
+"""Levels of nested sequences that are written; pydicom's error messages double with each."""
+
 _STALE = {
     Tag(keyword)
     for keyword in (
@@ -170,13 +173,15 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
     return derived
 
 
-def _drop_stale(dataset: Dataset) -> None:
+def _drop_stale(dataset: Dataset, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(f"sequences nest deeper than {_DEEPEST}")
     for tag in list(dataset.keys()):
         if _is_stale(tag):
             del dataset[tag]
         elif dataset[tag].VR == "SQ":
             for item in dataset[tag].value:
-                _drop_stale(item)
+                _drop_stale(item, depth + 1)
 
 
 def _is_stale(tag: BaseTag) -> bool:

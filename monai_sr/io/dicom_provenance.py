@@ -90,8 +90,8 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
     processing.ManufacturerModelName = "monai-sr"
     processing.SoftwareVersions = [
         provenance.software_version,
-        f"{provenance.bundle} {provenance.bundle_version}"[:64],
         provenance.weights_sha256,
+        f"{provenance.bundle} {provenance.bundle_version}"[:64],
     ]
     processing.ContributionDescription = _maker(provenance)
     derived.ContributingEquipmentSequence = [*equipment, processing]

@@ -62,20 +62,6 @@ def test_deflated_file_is_refused_before_it_inflates(make_series):
         read_volume(file)
 
 
-def test_deep_nesting_is_refused(make_series):
-    def edit(image, index):
-        item = Dataset()
-        for _ in range(400):
-            outer = Dataset()
-            outer.ReferencedSeriesSequence = [item]
-            item = outer
-        # Undefined lengths make a reader descend at once.
-        image.ReferencedSeriesSequence = [item]
-
-    with pytest.raises((InputError, RecursionError)):
-        read_volume(make_series(FRAME, edit=edit) / "5-90")
-
-
 def test_identity_is_taken_from_the_meta_header_where_the_dataset_has_none(data_dir):
     volume = read_volume(data_dir / "dicom" / "mr_rescale_decimal.dcm")
     assert volume.slope[0] == 2

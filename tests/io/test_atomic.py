@@ -1,0 +1,125 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.io.atomic import atomic_file, atomic_folder, check_destination
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def fill(path, text="new"):
+    with atomic_folder(path) as folder:
+        (folder / "00001.dcm").write_text(text)
+
+
+def test_folder_appears_whole_with_its_parents(tmp_path):
+    fill(tmp_path / "a" / "out")
+    assert names(tmp_path / "a") == ["out"]
+    assert (tmp_path / "a" / "out" / "00001.dcm").read_text() == "new"
+
+
+def test_folder_replaces_an_earlier_one(tmp_path):
+    fill(tmp_path / "out", "old")
+    (tmp_path / "out" / "00002.dcm").write_text("old")
+    fill(tmp_path / "out")
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["00001.dcm"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_any_failure_leaves_what_was_there(tmp_path, failure):
+    fill(tmp_path / "out", "old")
+
+    def fail():
+        with atomic_folder(tmp_path / "out") as folder:
+            (folder / "00001.dcm").write_text("new")
+            raise failure
+
+    with pytest.raises(failure):
+        fail()
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "00001.dcm").read_text() == "old"
+
+
+def test_earlier_output_survives_a_failing_swap(tmp_path, monkeypatch):
+    fill(tmp_path / "out", "old")
+    rename = Path.rename
+
+    def refuse(self, target):
+        if ".partial-" in self.name:
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(MonaiSRError, match="Permission denied"):
+        fill(tmp_path / "out")
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "00001.dcm").read_text() == "old"
+
+
+def test_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "out.nii.gz"
+
+    def write(text, failure=None):
+        with atomic_file(path) as file:
+            assert file.name.endswith(".nii.gz")
+            file.write_text(text)
+            if failure:
+                raise failure
+
+    with pytest.raises(MonaiSRError, match="No space"):
+        write("half", OSError(28, "No space left on device"))
+    assert names(tmp_path) == []
+    write("old")
+    with pytest.raises(MonaiSRError):
+        write("half", OSError(28, "No space left on device"))
+    assert path.read_text() == "old"
+    write("new")
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["out.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("in", "lies in the input"),
+        ("in/deep/out", "lies in the input"),
+        (".", "holds the input"),
+        ("full", "not empty"),
+        ("nested", "holds folders"),
+        ("file", "is a file"),
+    ],
+)
+def test_output_folder_that_would_harm_is_refused(tmp_path, output, reason):
+    for folder in ("in/deep", "full", "nested/below", "empty"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "full" / "00001.dcm").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=reason):
+        check_destination(tmp_path / output, tmp_path / "in", folder=True, overwrite=output != "full")
+    check_destination(tmp_path / "full", tmp_path / "in", folder=True, overwrite=True)
+    check_destination(tmp_path / "empty", tmp_path / "in", folder=True, overwrite=False)
+
+
+def test_output_file_that_would_harm_is_refused(tmp_path):
+    source, out = tmp_path / "in.nii", tmp_path / "out.nii"
+    source.touch()
+    out.touch()
+    with pytest.raises(InputError, match="exists; choose"):
+        check_destination(out, source, folder=False, overwrite=False)
+    check_destination(out, source, folder=False, overwrite=True)
+    with pytest.raises(InputError, match="lies in the input"):
+        check_destination(source, source, folder=False, overwrite=True)
+    with pytest.raises(InputError, match="is a folder"):
+        check_destination(tmp_path, tmp_path.parent / "in.nii", folder=False, overwrite=True)
+
+
+def test_link_to_the_input_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    os.symlink(tmp_path / "in", tmp_path / "link")
+    with pytest.raises(InputError, match="lies in the input"):
+        check_destination(tmp_path / "link" / "out", tmp_path / "in", folder=True, overwrite=False)
