@@ -140,4 +140,3 @@ def _unit_range(volume: Volume) -> NDArray[np.float32]:
         for index in range(len(unit)):
             unit[index] = np.where(padding[index], 0, (real(index) - least) / (greatest - least))
     return unit
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -127,10 +127,19 @@ def markdown_table(summary: Summary, metric_titles: Mapping[str, str], signed: b
         f"| method | {' | '.join(metric_titles.values())} |",
         "|---" * (len(metric_titles) + 1) + "|",
         *(
-            f"| {method} | {' | '.join(_estimate(metrics[key], key, signed) for key in metric_titles)} |"
+            f"| {method} | {' | '.join(_cells(metrics, metric_titles, signed))} |"
             for method, metrics in summary.items()
         ),
     ]
+
+
+def _cells(metrics: Mapping[str, Estimate], names: Iterable[str], signed: bool) -> Iterator[str]:
+    n_patients = max((estimate.n_patients for estimate in metrics.values()), default=0)
+    for name in names:
+        text = _estimate(metrics[name], name, signed)
+        # A metric that does not apply to some patients must not pass for one over all of them.
+        fewer = 0 < metrics[name].n_patients < n_patients
+        yield f"{text} ({metrics[name].n_patients} of {n_patients} patients)" if fewer else text
 
 
 def _estimate(estimate: Estimate, metric: str, signed: bool) -> str:

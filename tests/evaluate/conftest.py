@@ -28,29 +28,32 @@ def phantom(seed: int, shape: tuple[int, int, int], n_empty: int = 0) -> np.ndar
     return values.astype(np.int16)
 
 
+def save_nifti(path: Path, values: np.ndarray, slope: float = 1.0) -> Path:
+    """Write stored values with their slope."""
+    image = nib.Nifti1Image(values, np.diag([0.8, 0.8, 5.0, 1.0]))
+    image.header.set_slope_inter(slope, 0)
+    nib.save(image, path)
+    return path
+
+
 @pytest.fixture
-def write_nifti(tmp_path) -> Callable[[str, np.ndarray], Path]:
+def write_nifti(tmp_path) -> Callable[..., Path]:
     """Function that writes an array as a file of the temporary folder."""
 
     def write(name: str, values: np.ndarray, slope: float = 1.0) -> Path:
-        image = nib.Nifti1Image(values, np.diag([0.8, 0.8, 5.0, 1.0]))
-        image.header.set_slope_inter(slope, 0)
-        path = tmp_path / name
-        nib.save(image, path)
-        return path
+        return save_nifti(tmp_path / name, values, slope)
 
     return write
 
 
-@pytest.fixture
-def datalist(tmp_path, write_nifti) -> Path:
+def make_datalist(folder: Path) -> Path:
     """JSON of three test patients: one with two files, one with empty slices."""
-    write_nifti("a1.nii.gz", phantom(1, (49, 66, 3)))
-    write_nifti("a2.nii.gz", phantom(2, (48, 64, 2)))
-    write_nifti("b.nii.gz", phantom(3, (64, 48, 4), n_empty=2))
-    write_nifti("c.nii.gz", phantom(4, (52, 52, 3)))
+    save_nifti(folder / "a1.nii.gz", phantom(1, (49, 66, 3)))
+    save_nifti(folder / "a2.nii.gz", phantom(2, (48, 64, 2)))
+    save_nifti(folder / "b.nii.gz", phantom(3, (64, 48, 4), n_empty=2))
+    save_nifti(folder / "c.nii.gz", phantom(4, (52, 52, 3)))
     items = [("a1", "SMITH"), ("b", "JONES"), ("a2", "SMITH"), ("c", "BROWN")]
-    path = tmp_path / "datalist.json"
+    path = folder / "datalist.json"
     path.write_text(
         json.dumps(
             {
@@ -60,3 +63,15 @@ def datalist(tmp_path, write_nifti) -> Path:
         )
     )
     return path
+
+
+@pytest.fixture
+def datalist(tmp_path) -> Path:
+    """The dataset in the test's own folder."""
+    return make_datalist(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def shared_datalist(tmp_path_factory) -> Path:
+    """The dataset for tests that only read it."""
+    return make_datalist(tmp_path_factory.mktemp("dataset"))

@@ -22,7 +22,7 @@ METHODS = (BASELINE, "lanczos", SR)
 class Sharpened:
     """Bicubic with some of its own detail added: better than bicubic, unlike a copy of it."""
 
-    def __init__(self, amount=0.3):
+    def __init__(self, amount=0.1):
         self.amount = amount
 
     def predict(self, frames):
@@ -47,9 +47,18 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+ABOUT = {"bundle": "edsr_mri 0.1.0", "weights_sha256": "ab" * 32}
+
+
+@pytest.fixture(scope="module")
+def result(shared_datalist, tmp_path_factory):
+    return run(shared_datalist, tmp_path_factory.mktemp("result") / "out", about=ABOUT)
+
+
 @pytest.fixture
-def result(datalist, tmp_path):
-    return run(datalist, tmp_path / "out", about={"bundle": "edsr_mri 0.1.0", "weights_sha256": "ab" * 32})
+def without_figures(monkeypatch):
+    """Drawing takes most of the time: tests of numbers go without."""
+    monkeypatch.setattr("monai_sr.evaluate.evaluation.save_figure", lambda figure, path: None)
 
 
 def test_every_slice_of_every_file_is_scored_by_every_method(result):
@@ -63,8 +72,8 @@ def test_every_slice_of_every_file_is_scored_by_every_method(result):
     assert result.counts == {"patients": 3, "files": 4, "slices": 10, "slices_left_out": 2, "psnr_capped": 0}
 
 
-def test_scores_are_those_of_the_images(result, datalist):
-    item = read_datalist(datalist)[1]
+def test_scores_are_those_of_the_images(result, shared_datalist):
+    item = read_datalist(shared_datalist)[1]
     pairs = load_pairs(item.path, BicubicDownsample(2), 2)
     finer = Sharpened().predict(pairs.low).clip(0, 1)
     own = [s for s in result.image_scores if s.file == 2 and s.method == SR]
@@ -147,12 +156,13 @@ def test_no_name_of_a_patient_or_file_is_written(result):
             assert name not in content
 
 
-def test_the_same_run_writes_the_same_bytes(result, datalist, tmp_path):
-    again = run(datalist, tmp_path / "again", about={"bundle": "edsr_mri 0.1.0", "weights_sha256": "ab" * 32})
+def test_the_same_run_writes_the_same_bytes(result, shared_datalist, tmp_path):
+    again = run(shared_datalist, tmp_path / "again", about=ABOUT)
     for path in result.out_dir.iterdir():
         assert path.read_bytes() == (again.out_dir / path.name).read_bytes()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_bicubic_as_upscaler_has_no_gain(datalist, tmp_path):
     class Bicubic:
         def predict(self, frames):
@@ -164,6 +174,7 @@ def test_bicubic_as_upscaler_has_no_gain(datalist, tmp_path):
             assert (estimate.mean, estimate.low, estimate.high) == (0, 0, 0)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_perfect_upscaler_keeps_every_mean_finite(datalist, tmp_path):
     items = read_datalist(datalist)
 
@@ -184,6 +195,7 @@ def test_a_perfect_upscaler_keeps_every_mean_finite(datalist, tmp_path):
     assert "10 values reached it" in (result.out_dir / "results.md").read_text()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_values_beyond_the_range_are_clipped_before_scoring(datalist, tmp_path):
     class Overshooting:
         def predict(self, frames):
@@ -194,6 +206,7 @@ def test_values_beyond_the_range_are_clipped_before_scoring(datalist, tmp_path):
     assert result.differences[SR]["psnr"].mean == pytest.approx(0)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_one_patient_has_no_interval(datalist, tmp_path):
     items = read_datalist(datalist)[-1:]
     result = evaluate(
@@ -205,6 +218,7 @@ def test_one_patient_has_no_interval(datalist, tmp_path):
     assert f"| {SR} | {result.summary[SR]['psnr'].mean:.2f} |" in text
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_progress_is_reported_file_by_file(datalist, tmp_path, capfd):
     reports = []
     run(datalist, tmp_path / "out", on_progress=lambda done, total: reports.append((done, total)))
@@ -212,12 +226,14 @@ def test_progress_is_reported_file_by_file(datalist, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_max_slices_limits_each_file(datalist, tmp_path):
     result = run(datalist, tmp_path / "out", max_slices=1)
     assert result.counts["slices"] == 4
     assert "at most 1 of each file" in result.conventions["slices"]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_random_degradation_is_the_same_each_time(datalist, tmp_path):
     from monai.transforms import Compose
 
@@ -240,6 +256,7 @@ def test_a_random_degradation_is_the_same_each_time(datalist, tmp_path):
     assert "RandRicianNoise" in (tmp_path / "one" / "results.md").read_text()
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_failure_leaves_nothing_behind(datalist, tmp_path):
     class Failing(Sharpened):
         calls = 0
@@ -256,13 +273,15 @@ def test_a_failure_leaves_nothing_behind(datalist, tmp_path):
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_an_earlier_result_survives_unless_overwriting(datalist, tmp_path, result):
-    old = (result.out_dir / "results.json").read_bytes()
+@pytest.mark.usefixtures("without_figures")
+def test_an_earlier_result_survives_unless_overwriting(datalist, tmp_path):
+    path = run(datalist, tmp_path / "out").out_dir / "results.json"
+    old = path.read_bytes()
     with pytest.raises(InputError, match="not empty"):
-        run(datalist, result.out_dir, Sharpened(0.1))
-    assert (result.out_dir / "results.json").read_bytes() == old
-    run(datalist, result.out_dir, Sharpened(0.1), overwrite=True)
-    assert (result.out_dir / "results.json").read_bytes() != old
+        run(datalist, path.parent, Sharpened(0.2))
+    assert path.read_bytes() == old
+    run(datalist, path.parent, Sharpened(0.2), overwrite=True)
+    assert path.read_bytes() != old
 
 
 def test_results_never_go_where_the_images_are(datalist):
@@ -270,6 +289,7 @@ def test_results_never_go_where_the_images_are(datalist):
         run(datalist, datalist.parent, overwrite=True)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_what_cannot_be_evaluated_is_refused(datalist, tmp_path, write_nifti):
     options = {"degradation": BicubicDownsample(2), "scale_factor": 2, "out_dir": tmp_path / "out"}
     with pytest.raises(InputError, match="no file to evaluate"):
@@ -279,6 +299,7 @@ def test_what_cannot_be_evaluated_is_refused(datalist, tmp_path, write_nifti):
         evaluate(Sharpened(), [EvaluationItem(empty, "a")], **options)
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_a_wrong_upscaler_is_refused(datalist, tmp_path):
     class Four:
         def predict(self, frames):

@@ -48,7 +48,7 @@ def test_differences_are_paired():
     estimate = differences["super-resolution"]["psnr"]
     assert estimate.mean == pytest.approx(1)
     # Patients differ by 20 dB, the gain by 0.2: only a paired interval is this narrow.
-    assert estimate.high - estimate.low < 0.4
+    assert estimate.high - estimate.low < 0.5
     unpaired = summarise(patients)["super-resolution"]["psnr"]
     assert unpaired.high - unpaired.low > 20
 
@@ -70,8 +70,9 @@ def test_no_interval_below_two_patients(values):
 
 def test_the_interval_is_reproducible_and_leaves_the_global_generator_alone():
     state = np.random.get_state()[1].copy()
-    assert estimate_mean([1.0, 2.0, 4.0]) == estimate_mean([1.0, 2.0, 4.0])
-    assert estimate_mean([1.0, 2.0, 4.0], seed=1) != estimate_mean([1.0, 2.0, 4.0])
+    values = np.random.default_rng(0).normal(size=30)
+    assert estimate_mean(values) == estimate_mean(values)
+    assert estimate_mean(values, seed=1) != estimate_mean(values)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
 
 
