@@ -53,7 +53,8 @@ def evaluation_figure(low: Image, bicubic: Image, sr: Image, target: Image, titl
         axis.set_title(f"|{name} - high resolution|", fontsize=9)
     for axis in axes.flat:
         axis.set_axis_off()
-    figure.colorbar(shown, ax=list(axes[1]), shrink=0.85, label="absolute error (unit of the images)")
+    scale = axes[1, 3].inset_axes((0.02, 0.0, 0.06, 1.0))
+    figure.colorbar(shown, cax=scale, label="absolute error (unit of the images)")
     return figure
 
 
