@@ -31,11 +31,8 @@ INSTALL_REQUIRES = [
     "pyjpegls>=1.4,<2",
     "python-gdcm>=3.0.24,<4",
     "nibabel>=5.2,<6",
-    "SimpleITK>=2.3,<3",
     "pillow>=10.3,<14",
-    "tifffile>=2024.1.30,<2028",
     "scipy>=1.11,<2",
-    "scikit-image>=0.22,<1",
     "matplotlib>=3.8,<4",
     "tensorboard>=2.14,<3",
     "fire>=0.6,<1",
@@ -51,6 +48,8 @@ DEV_REQUIRES = [
     "pre-commit>=3.7,<5",
     "setuptools>=77,<90",
     "nilearn>=0.11,<1",
+    "SimpleITK>=2.3,<3",
+    "scikit-image>=0.22,<1",
 ]
 
 setup(
