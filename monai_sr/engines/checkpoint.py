@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator, Trainer
 from torch import nn
@@ -30,7 +31,8 @@ class TrainingCheckpoint:
     (MONAI's own savers and loaders restore neither the evaluator's best metric nor the random states.)
 
     Attach it in a bundle's `initialize`, since a trainer's own handlers cannot refer to the trainer, and run
-    the trainer by `run_stage`. In distributed training every process restores and the first one writes.
+    the trainer by `run_stage`. In distributed training every process restores and the first one writes;
+    random states continue in a single process only.
 
     Args:
         output_dir: folder of the files, made if missing.
@@ -124,7 +126,9 @@ class TrainingCheckpoint:
         engine.iteration = engine.epoch * engine.epoch_length if engine.epoch_length else state["iteration"]
         if self.evaluator is not None:
             self.evaluator.state.best_metric, self.evaluator.state.best_metric_epoch = state["best"]
-        _set_random_state(state["random"])
+        # Several processes keep their own seeds: with the first one's state all would draw the same data.
+        if not (dist.is_available() and dist.is_initialized()):
+            _set_random_state(state["random"])
         # MONAI makes its scaler when the run begins.
         self.trainer.add_event_handler(Events.STARTED, self._load_scaler, state["scaler"])
 

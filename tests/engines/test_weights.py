@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from monai_sr.engines import WarmStart, load_weights, prepare_network, run_stage
+from monai_sr.engines.weights import load_trunk
 from monai_sr.errors import InputError
 from monai_sr.networks import EDSR
 
@@ -54,3 +55,18 @@ def test_a_warm_start_waits_for_the_run_and_leaves_a_resumed_one_alone(make_trai
     trainer.state.epoch, trainer.state.iteration = 1, 2
     run_stage(trainer)
     assert not generator.head.weight.any()
+
+
+def test_another_scale_gives_its_trunk_only(weights):
+    network = EDSR(4, channels=4, num_blocks=1)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    prepare_network(network, "cpu", trunk=weights)
+    given = torch.load(weights)
+    for key, value in network.state_dict().items():
+        trunk = key.startswith(("head.", "body."))
+        assert torch.equal(value, given[key] if trunk else before[key]), key
+
+
+def test_a_trunk_of_another_size_is_an_error(weights):
+    with pytest.raises(InputError, match="trunk of EDSR"):
+        load_trunk(EDSR(4, channels=8, num_blocks=1), weights)
