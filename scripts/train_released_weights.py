@@ -16,10 +16,10 @@ BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 RELEASES: dict[str, dict[str, Any]] = {
     "edsr_mri_x2": {"max_epochs": 30, "val_interval": 2},
     "edsr_mri_x4": {"max_epochs": 20, "val_interval": 2, "patch_size": 32, "initial_trunk": "edsr_mri_x2"},
-    "srgan_mri_x4": {"pretrain_epochs": 8, "max_epochs": 4, "val_interval": 1},
+    "srgan_mri_x4": {"pretrain_epochs": 5, "max_epochs": 3, "val_interval": 1},
     "srgan_mri_x2": {
-        "pretrain_epochs": 6,
-        "max_epochs": 4,
+        "pretrain_epochs": 3,
+        "max_epochs": 2,
         "patch_size": 24,
         "val_interval": 1,
         "initial_trunk": "srgan_mri_x4/pixel",
@@ -30,6 +30,9 @@ GAN_SETTINGS: dict[str, Any] = {
     "feature_weight": 0.02,
     "adversarial_weight": 0.002,
     "discriminator_def::channels": 32,
+    # Runs of a few hundred iterations: the average and the ramp have to be shorter than they.
+    "ema::decay": 0.99,
+    "train::trainer::adversarial_ramp": 100,
 }
 
 
