@@ -18,8 +18,8 @@ RELEASES: dict[str, dict[str, Any]] = {
     "edsr_mri_x4": {"max_epochs": 20, "val_interval": 2, "patch_size": 32, "initial_trunk": "edsr_mri_x2"},
     "srgan_mri_x4": {"pretrain_epochs": 5, "max_epochs": 3, "val_interval": 1},
     "srgan_mri_x2": {
-        "pretrain_epochs": 3,
-        "max_epochs": 2,
+        "pretrain_epochs": 2,
+        "max_epochs": 1,
         "patch_size": 24,
         "val_interval": 1,
         "initial_trunk": "srgan_mri_x4/pixel",
