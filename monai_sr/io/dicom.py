@@ -219,10 +219,9 @@ def _affine(instances: list[Instance]) -> np.ndarray:
     first = instances[0]
     if first.spacing is None:
         _logger.warning("%s: no pixel spacing, 1 mm is assumed", first.path)
-    thickness = abs(float(first.header.get("SliceThickness") or 0)) or 1.0
     return slice_affine(
         [instance.plane.position if instance.plane else (0.0, 0.0, 0.0) for instance in instances],
         first.plane.orientation if first.plane else _AXIAL,
         first.spacing or (1.0, 1.0),
-        thickness,
+        first.thickness,
     )

@@ -36,6 +36,15 @@ SUPPORTED_CLASSES = (
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
 )
+_SERIES_KEYWORDS = [
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "SeriesDate",
+    "SeriesTime",
+    "InstanceNumber",
+]
 SPACING_KEYWORDS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
@@ -72,10 +81,14 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
         # A deflated dataset inflates whole before anything can be checked, a thousand times its size.
         if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
             raise InputError(f"{path} is deflated, which is not supported; inflate it first (dcmconv +te)")
-        return dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
+        # pydicom decodes an attribute when it is first asked for: a damaged one is met here, not halfway.
+        for keyword in keywords or _SERIES_KEYWORDS:
+            header.get(keyword)
+        return header
     except InputError:
         raise
-    except OSError as error:
+    except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}); check the file") from error
     except Exception:
         # pydicom raises nearly anything on damaged files, with values in the message.
@@ -168,7 +181,10 @@ def _parse(header: FileDataset, path: Path) -> Instance:
         limit = header.get("PixelPaddingRangeLimit")
         other = padding_value if limit is None else encoding.stored(int(limit))
         padding = (min(padding_value, other), max(padding_value, other))
-    return Instance(path, header, encoding, plane, spacing, slope, intercept, padding, padding_value)
+    thickness = abs(_number(header, "SliceThickness", 0.0)) or 1.0
+    return Instance(
+        path, header, encoding, plane, spacing, thickness, slope, intercept, padding, padding_value
+    )
 
 
 def _floats(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

@@ -8,10 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import pixel_array
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGExtended12Bit
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
 
 from monai_sr.errors import InputError
 from monai_sr.io.dicom_types import Instance
@@ -28,7 +40,18 @@ _PIXEL_KEYWORDS = [
     "PixelRepresentation",
     "PixelData",
 ]
+_NATIVE_SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+# On damaged data other decoders of these end the whole process, past every `except`.
+_DECODERS = {
+    RLELossless: "pydicom",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000: "pylibjpeg",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEGBaseline8Bit: "pillow",
+}
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
+_START_OF_FRAME = (0xFFC0, 0xFFC1, 0xFFC3)
 
 
 def decode(instance: Instance) -> NDArray[Any]:
@@ -46,38 +69,55 @@ def decode(instance: Instance) -> NDArray[Any]:
     path, encoding = instance.path, instance.encoding
     try:
         pixels = dcmread(path, specific_tags=list(_PIXEL_KEYWORDS))
+        length = len(pixels.get("PixelData") or b"")
     except Exception:
         raise InputError(f"{path} has damaged pixel data; export it again") from None
-    if not pixels.get("PixelData"):
+    if not length:
         raise InputError(f"{path} holds no pixel data; only images can be upscaled")
     syntax = pixels.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise InputError(f"{path} does not name its transfer syntax; export it again")
     bytes_needed = encoding.rows * encoding.columns * encoding.bits_allocated // 8
-    if not syntax.is_compressed and len(pixels.PixelData) < bytes_needed:
+    if syntax in _NATIVE_SYNTAXES and length < bytes_needed:
         raise InputError(f"{path} has truncated pixel data; copy or export it again")
     if syntax == JPEGExtended12Bit and encoding.bits_stored > 8:
         raise InputError(
             f"{path} is 12-bit lossy JPEG, which cannot be decoded; decompress it first (dcmdjpeg)"
         )
     try:
-        if syntax in JPEG2000TransferSyntaxes:
-            _check_codestream_size(pixels, encoding.rows, encoding.columns)
-        array = pixel_array(pixels, raw=True)
-        return array.reshape(encoding.rows, encoding.columns).astype(encoding.dtype, copy=False)
+        if syntax in (*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes):
+            _check_coded_size(get_frame(pixels.PixelData, 0, number_of_frames=1), *encoding[:2])
+        array = pixel_array(pixels, raw=True, decoding_plugin=_DECODERS.get(syntax, ""))
+        array = array.reshape(encoding.rows, encoding.columns).astype(encoding.dtype, copy=False)
     except Exception:
         raise InputError(
             f"{path} has pixel data that cannot be decoded; export it again or decompress it (gdcmconv --raw)"
         ) from None
+    least, greatest = encoding.stored_range
+    if array.min() < least or array.max() > greatest:
+        raise InputError(f"{path} holds values that its BitsStored does not allow; correct its header")
+    return array
 
 
-def _check_codestream_size(pixels: FileDataset, rows: int, columns: int) -> None:
-    # A decoder believes the codestream, not the header, and would allocate whatever a forged size asks for.
-    codestream = get_frame(pixels.PixelData, 0, number_of_frames=1)
-    start = codestream.index(_START_OF_CODESTREAM)
-    right, bottom, left, top = struct.unpack_from(">4I", codestream, start + 8)
-    if (bottom - top, right - left) != (rows, columns):
-        raise ValueError("the codestream's size is not the header's")
+def _check_coded_size(coded: bytes, rows: int, columns: int) -> None:
+    # A decoder believes the coded size, not the header's, and would allocate whatever a forged one asks for.
+    if (start := coded.find(_START_OF_CODESTREAM)) >= 0:
+        right, bottom, left, top = struct.unpack_from(">4I", coded, start + 8)
+        size = (bottom - top, right - left)
+    else:
+        size = _jpeg_size(coded)
+    if size != (rows, columns):
+        raise ValueError("the coded size is not the header's")
+
+
+def _jpeg_size(coded: bytes) -> tuple[int, int]:
+    position = 2
+    while True:
+        marker, length = struct.unpack_from(">2H", coded, position)
+        if marker in _START_OF_FRAME:
+            rows, columns = struct.unpack_from(">2H", coded, position + 5)
+            return rows, columns
+        position += 2 + length
 
 
 def padding_mask(array: NDArray[Any], instance: Instance) -> NDArray[np.bool_]:

@@ -57,6 +57,7 @@ class Instance:
         encoding: how pixels are stored.
         plane: where the image lies, or None.
         spacing: distance between rows, then between columns, in mm; None where the header has none.
+        thickness: SliceThickness in mm, 1 where absent.
         slope: RescaleSlope, 1 where absent.
         intercept: RescaleIntercept, 0 where absent.
         padding: least and greatest stored value of pixels without image, or None.
@@ -68,6 +69,7 @@ class Instance:
     encoding: Encoding
     plane: Plane | None
     spacing: tuple[float, ...] | None
+    thickness: float
     slope: float
     intercept: float
     padding: tuple[int, int] | None

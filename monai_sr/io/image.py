@@ -81,7 +81,9 @@ def _pages(image: Image.Image, path: Path) -> NDArray[Any]:
         )
     mode = image.mode
     if mode not in _TYPES:
-        raise InputError(f"{path} has colours or another depth; only single-channel images of 8 or 16 bits are supported")
+        raise InputError(
+            f"{path} has colours or another depth; only single-channel images of 8 or 16 bits are supported"
+        )
     array = np.empty((count, rows, columns), _TYPES[mode])
     for index in range(count):
         image.seek(index)
