@@ -70,6 +70,25 @@ def test_truncated_pixels_are_refused(make_series, syntax):
         read_volume(file)
 
 
+def test_coded_jpeg_of_another_size_is_not_decoded(data_dir, tmp_path):
+    data = bytearray((data_dir / "dicom" / "mr_shoulder_jpeg_lossless.dcm").read_bytes())
+    size = data.index(b"\xff\xc3") + 5
+    data[size : size + 2] = (60000).to_bytes(2, "big")
+    (tmp_path / "forged.dcm").write_bytes(data)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_volume(tmp_path / "forged.dcm")
+
+
+def test_damaged_rle_does_not_panic(make_series):
+    file = compressed(make_series(np.zeros((1, 64, 48), np.uint16)), RLELossless)
+    data = bytearray(file.read_bytes())
+    # One literal run in place of the repeats overflows the frame.
+    data[-60:-20] = b"\x7f" * 40
+    file.write_bytes(data)
+    with pytest.raises(InputError, match="cannot be decoded"):
+        read_volume(file)
+
+
 def test_missing_pixels_are_refused(make_series):
     file = make_series(np.zeros((1, 4, 4), np.uint16)) / "5-90"
     image = dcmread(file)
