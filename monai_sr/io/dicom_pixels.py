@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
+from pydicom.filereader import read_partial
 from pydicom.pixels import pixel_array
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -28,17 +31,20 @@ from pydicom.uid import (
 from monai_sr.errors import InputError
 from monai_sr.io.dicom_types import Instance
 
-_PIXEL_KEYWORDS = [
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelData",
+_PIXEL_TAGS: list[BaseTag | int] = [
+    Tag(keyword)
+    for keyword in (
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "NumberOfFrames",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+        "PixelData",
+    )
 ]
 _NATIVE_SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 # On damaged data other decoders of these end the whole process, past every `except`.
@@ -68,7 +74,7 @@ def decode(instance: Instance) -> NDArray[Any]:
     """
     path, encoding = instance.path, instance.encoding
     try:
-        pixels = dcmread(path, specific_tags=list(_PIXEL_KEYWORDS))
+        pixels = _read_pixel_attributes(path)
         length = len(pixels.get("PixelData") or b"")
     except Exception:
         raise InputError(f"{path} has damaged pixel data; export it again") from None
@@ -97,6 +103,19 @@ def decode(instance: Instance) -> NDArray[Any]:
     if array.min() < least or array.max() > greatest:
         raise InputError(f"{path} holds values that its BitsStored does not allow; correct its header")
     return array
+
+
+def _read_pixel_attributes(path: Path) -> FileDataset:
+    pixels_passed = False
+
+    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
+        # What follows the pixels is of no use, and some files carry megabytes of it.
+        nonlocal pixels_passed
+        stop_here, pixels_passed = pixels_passed, tag == Tag("PixelData")
+        return stop_here
+
+    with path.open("rb") as file:
+        return read_partial(file, stop_when=stop, specific_tags=_PIXEL_TAGS)
 
 
 def _check_coded_size(coded: bytes, rows: int, columns: int) -> None:
