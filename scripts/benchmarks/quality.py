@@ -14,7 +14,7 @@ COLUMNS = {
     "psnr": ("PSNR, dB", 2),
     "ssim": ("SSIM", 4),
     "haar_psi": ("HaarPSI", 4),
-    "spectrum_error_high": ("spectrum error, dB", 2),
+    "spectrum_error_high": ("high spectrum error, dB", 2),
 }
 START, END = "<!-- results: scripts/benchmarks/quality.py writes this part -->", "<!-- end of results -->"
 COMMAND = "python scripts/benchmarks/quality.py --datalist DATALIST"
@@ -124,7 +124,10 @@ def main() -> None:
         "versions",
     )
     stated = "\n".join(f"- {key}: {conventions[key]}" for key in kept)
-    note = f"\n\nMade by `{COMMAND}`, which also writes the scores of each image. Conventions:\n{stated}"
+    made_by = f"{COMMAND} --kernels {' '.join(arguments.kernels)}"
+    if arguments.max_slices is not None:
+        made_by += f" --max-slices {arguments.max_slices}"
+    note = f"\n\nMade by `{made_by}`, which also writes the scores of each image. Conventions:\n{stated}"
     put_between(ROOT / "README.md", table(lines["README"]) + note)
     for folder in folders:
         put_between(folder / "docs" / "README.md", table(lines[folder.name]) + note)
