@@ -14,8 +14,8 @@ def fastest_dtype(device: torch.device | str) -> str:
         device: where to train.
 
     Returns:
-        "bfloat16" on a GPU or CPU with instructions for it, where it is several times faster; else
-        "float32", since emulated bfloat16 is a hundred times slower.
+        "bfloat16" on a GPU or CPU with instructions for it, where it is faster; else "float32", since
+        emulated bfloat16 is slower by far.
     """
     if torch.device(device).type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"

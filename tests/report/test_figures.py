@@ -48,6 +48,8 @@ def test_a_perfect_result_can_be_drawn(images, tmp_path):
     save_figure(evaluation_figure(low, high, high, high), tmp_path / "figure.png")
     flat = np.zeros_like(high)
     save_figure(evaluation_figure(np.zeros_like(low), flat, flat, flat), tmp_path / "flat.png")
+    for name in ("figure.png", "flat.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_comparison_magnifies_the_most_varied_part():
