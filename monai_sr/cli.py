@@ -94,7 +94,7 @@ def evaluate(
     ] = None,
     part: Annotated[str, typer.Option(help="Part of the datalist: training, validation or test.")] = "test",
     kernel: Annotated[
-        str, typer.Option(help="How low resolution is made: bicubic, kspace or binning.")
+        str, typer.Option(help="How low resolution is made: bicubic, kspace, binning or oct.")
     ] = "bicubic",
     max_slices: Annotated[
         int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")

@@ -5,41 +5,46 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from itertools import product
 from pathlib import Path
-
-from monai.bundle import ConfigParser
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 PARTS = BUNDLES / "_parts"
 
 
-def compile_bundle(name: str, files: dict[str, dict]) -> dict[Path, str]:
+def bundle_files(recipes: dict, network: str, modality: str) -> dict[str, list[str]]:
+    """The generated files of one bundle, and the parts that each is merged from, in order."""
+    names = {"network": network, "modality": modality, "training": recipes["networks"][network]["training"]}
+    files = recipes["files"] | recipes["extra_files"].get(network, {})
+    return {target: [part.format(**names) for part in parts] for target, parts in files.items()}
+
+
+def compile_bundle(recipes: dict, network: str, modality: str) -> dict[Path, str]:
     """Text of every generated file of one bundle.
 
     Args:
-        name: the bundle's name.
-        files: generated file -> {"parts": part files in order, "overrides": id -> value}.
+        recipes: content of `recipes.json`. Each entry of a network or a modality replaces its name in braces
+            wherever that stands in a part.
+        network: key of its networks.
+        modality: key of its modalities.
 
     Returns:
         Path -> text.
     """
+    name = f"{network}_{modality}"
+    values = {"bundle": name} | recipes["networks"][network] | recipes["modalities"][modality]
     texts = {}
-    for target, recipe in files.items():
-        parts = [PARTS / part for part in recipe["parts"]]
+    for target, names in bundle_files(recipes, network, modality).items():
+        parts = [(PARTS / part).read_text(encoding="utf-8") for part in names]
         if target.endswith(".json"):
             # Merged as plain JSON: in an overlay, keys such as `train::sampler` point into another file.
-            parser = ConfigParser(
-                {
-                    key: value
-                    for part in parts
-                    for key, value in json.loads(part.read_text(encoding="utf-8")).items()
-                }
-            )
-            for key, value in recipe.get("overrides", {}).items():
-                parser.set(value, key)
-            texts[BUNDLES / name / target] = json.dumps(parser.get(), indent=4, ensure_ascii=False) + "\n"
+            merged = {key: value for part in parts for key, value in json.loads(part).items()}
+            text = json.dumps(merged, indent=4, ensure_ascii=False) + "\n"
         else:
-            texts[BUNDLES / name / target] = "".join(part.read_text(encoding="utf-8") for part in parts)
+            text = "".join(parts)
+        for key, value in values.items():
+            text = text.replace(f"{{{key}}}", value)
+        texts[BUNDLES / name / target] = text
     return texts
 
 
@@ -52,8 +57,8 @@ def main() -> int:
     check = arguments.parse_args().check
     recipes = json.loads((PARTS / "recipes.json").read_text(encoding="utf-8"))
     stale = []
-    for name, files in recipes.items():
-        for path, text in compile_bundle(name, files).items():
+    for network, modality in product(recipes["networks"], recipes["modalities"]):
+        for path, text in compile_bundle(recipes, network, modality).items():
             if path.is_file() and path.read_text(encoding="utf-8") == text:
                 continue
             stale.append(path.relative_to(BUNDLES.parent))

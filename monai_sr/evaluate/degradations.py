@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from monai_sr.errors import InputError
-from monai_sr.transforms import BicubicDownsample, DetectorBinning, KSpaceTruncate
+from monai_sr.transforms import BicubicDownsample, DetectorBinning, KSpaceTruncate, OCTSampling
 from monai_sr.transforms.sampling import Downsample
 
 KERNELS: dict[str, type[Downsample]] = {
     "bicubic": BicubicDownsample,
     "kspace": KSpaceTruncate,
     "binning": DetectorBinning,
+    "oct": OCTSampling,
 }
 
 
@@ -17,7 +18,8 @@ def make_degradation(kernel: str, scale_factor: int) -> Downsample:
     """A degradation by its short name, with its default parameters.
 
     Args:
-        kernel: `bicubic`, the literature's; `kspace`, MRI's; `binning`, a detector's.
+        kernel: `bicubic`, the literature's; `kspace`, MRI's; `binning`, an X-ray
+            detector's; `oct`, that of fewer A-scans and a narrower source.
         scale_factor: how many times coarser, at least 2.
 
     Returns:

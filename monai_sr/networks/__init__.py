@@ -1,15 +1,20 @@
 """Networks: generators, discriminators and feature extractors."""
 
-from monai_sr.networks.discriminators import SRGANDiscriminator
+from monai_sr.networks.discriminators import SRGANDiscriminator, SwiftSRGANDiscriminator
 from monai_sr.networks.edsr import EDSR
-from monai_sr.networks.features import VGG19Features
+from monai_sr.networks.mobilenet_v2 import MobileNetV2Features
 from monai_sr.networks.published import edsr_state_dict, rgb_to_gray_state_dict
 from monai_sr.networks.srresnet import SRResNet
+from monai_sr.networks.swift_srgan import SwiftSRGAN
+from monai_sr.networks.vgg19 import VGG19Features
 
 __all__ = [
     "EDSR",
+    "MobileNetV2Features",
     "SRGANDiscriminator",
     "SRResNet",
+    "SwiftSRGAN",
+    "SwiftSRGANDiscriminator",
     "VGG19Features",
     "edsr_state_dict",
     "rgb_to_gray_state_dict",

@@ -45,6 +45,35 @@ def require_positive(**arguments: int | float) -> None:
             raise ValueError(f"{name} must be above 0, got {value}.")
 
 
+class SeparableConv2d(nn.Sequential):
+    """A convolution split in two: each channel alone in space, then all channels at each pixel.
+
+    Args:
+        in_channels: channels in.
+        out_channels: channels out.
+        kernel_size: side of the square kernel, odd; the size stays but for the stride.
+        stride: of the spatial step.
+        bias: whether both steps have one.
+
+    Reference:
+        Sifre, "Rigid-Motion Scattering for Image Classification", PhD thesis, 2014, section 6.2
+
+    Example:
+        >>> import torch
+        >>> SeparableConv2d(2, 6, kernel_size=5, stride=2)(torch.zeros(1, 2, 8, 7)).shape
+        torch.Size([1, 6, 4, 4])
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, bias: bool = True
+    ) -> None:
+        padding = kernel_size // 2
+        super().__init__(
+            nn.Conv2d(in_channels, in_channels, kernel_size, stride, padding, groups=in_channels, bias=bias),
+            nn.Conv2d(in_channels, out_channels, 1, bias=bias),
+        )
+
+
 class InterpolatedSkip(nn.Module):
     """The input, bicubically enlarged about the centre of its field of view.
 
@@ -64,12 +93,12 @@ class InterpolatedSkip(nn.Module):
         return F.interpolate(x, scale_factor=self.scale_factor, mode="bicubic", align_corners=False)
 
 
-def start_from_skip(tail: nn.Conv2d) -> None:
+def start_from_skip(tail: nn.Module) -> None:
     """Zero the last convolution, so that training starts from the interpolated image without noise on it.
 
     Args:
-        tail: the convolution whose output is added to the skip.
+        tail: the convolution, separable or not, whose output is added to the skip.
     """
-    nn.init.zeros_(tail.weight)
-    if tail.bias is not None:
-        nn.init.zeros_(tail.bias)
+    last = tail[-1] if isinstance(tail, nn.Sequential) else tail
+    for parameter in last.parameters():
+        nn.init.zeros_(parameter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from monai_sr.networks.blocks import require_positive
+from monai_sr.networks.blocks import SeparableConv2d, require_positive
 
 
 class SRGANDiscriminator(nn.Module):
@@ -42,7 +42,7 @@ class SRGANDiscriminator(nn.Module):
         for index, width in enumerate(widths):
             normalised = norm == "batch" and index > 0
             # Batch norm has its own offset, so a bias before it would be dead weight.
-            layers.append(nn.Conv2d(previous, width, 3, stride=1 + index % 2, padding=1, bias=not normalised))
+            layers.append(self._convolution(previous, width, stride=1 + index % 2, bias=not normalised))
             if normalised:
                 layers.append(nn.BatchNorm2d(width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
@@ -53,6 +53,10 @@ class SRGANDiscriminator(nn.Module):
             nn.Flatten(), nn.Linear(previous * 36, channels * 16), nn.LeakyReLU(0.2, inplace=True)
         )
         self.logit = nn.Linear(channels * 16, 1)
+
+    @staticmethod
+    def _convolution(in_channels: int, out_channels: int, stride: int, bias: bool) -> nn.Module:
+        return nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge each image of a batch.
@@ -65,3 +69,29 @@ class SRGANDiscriminator(nn.Module):
         """
         out: Tensor = self.logit(self.head(self.pool(self.features(x))))
         return out
+
+
+class SwiftSRGANDiscriminator(SRGANDiscriminator):
+    """Discriminator of Swift-SRGAN: SRGAN's, of depthwise-separable convolutions.
+
+    Args:
+        in_channels: image channels.
+        channels: feature channels of the first convolution; the last has eight times as many.
+        norm: "batch", or "none" for a critic under a gradient penalty.
+
+    Raises:
+        ValueError: if a size is not above zero or `norm` is unknown.
+
+    Reference:
+        Krishnan and Krishnan, "SwiftSRGAN: Rethinking Super-Resolution for Efficient and Real-time
+        Inference", ICICyTA 2021, https://arxiv.org/abs/2111.14320
+
+    Example:
+        >>> import torch
+        >>> SwiftSRGANDiscriminator(channels=4)(torch.zeros(2, 1, 40, 56)).shape
+        torch.Size([2, 1])
+    """
+
+    @staticmethod
+    def _convolution(in_channels: int, out_channels: int, stride: int, bias: bool) -> nn.Module:
+        return SeparableConv2d(in_channels, out_channels, 3, stride, bias)

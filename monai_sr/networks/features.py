@@ -14,20 +14,16 @@ from torch import Tensor, nn
 from monai_sr.errors import InputError
 from monai_sr.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
-VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
-"""torchvision's VGG19_Weights.IMAGENET1K_V1, 548 MB."""
-
-# Channels of the convolutions before each pooling.
-VGG19_STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
+PUBLISHED = "published"
+"""In place of a file: the checkpoint that torchvision publishes."""
 
 
 def load_feature_weights(source: str | Path) -> dict[str, Tensor]:
     """Read the weights of a feature network.
 
     Args:
-        source: a file; or "published", torchvision's VGG19 checkpoint; or the URL of a checkpoint whose name
-            ends in its SHA-256's first digits, such as `vgg19-dcbb9e9d.pth`. Downloads are checked against
-            that hash and kept in torch.hub's folder.
+        source: a file, or the URL of a checkpoint whose name ends in its SHA-256's first digits, such as
+            `vgg19-dcbb9e9d.pth`. Downloads are checked against that hash and kept in torch.hub's folder.
 
     Returns:
         Tensors by name, on the CPU; half precision becomes float32.
@@ -35,7 +31,7 @@ def load_feature_weights(source: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: if the weights cannot be fetched or read, or do not match their hash.
     """
-    source = VGG19_URL if source == "published" else str(source)
+    source = str(source)
     try:
         if "://" in source:
             if not re.search(r"-[0-9a-f]{8,}\.", source.rsplit("/", 1)[-1]):
@@ -98,54 +94,49 @@ class ImageNetNormalize(nn.Module):
         return (x - self.mean) / self.std
 
 
-class VGG19Features(nn.Module):
-    """VGG19 up to one layer, frozen, with torchvision's key names.
+class FrozenFeatures(nn.Module):
+    """A trained feature network that never changes, whatever `train()` or an optimizer does.
 
-    Gradients pass through to the input; the weights never change, whatever `train()` or an optimizer does.
+    Gradients pass through to the input.
 
     Args:
-        weights: see `load_feature_weights`. Weights are always loaded: random features would train silently.
-        layer: activation after its ReLU, from "relu1_1" to "relu5_4"; SRGAN uses "relu2_2" and "relu5_4"
-            (φ2,2 and φ5,4; indices 8 and 35).
+        features: the trunk, built on the "meta" device, so that a forgotten weight cannot pass for a random
+            one; its keys are torchvision's without the leading `features.`.
+        weights: see `load_feature_weights`; or "published".
+        url: of the published checkpoint.
         value_range: the least and greatest intensity of the images.
 
     Raises:
-        ValueError: if the layer's name is unknown or the range empty.
+        ValueError: if the range is empty.
         InputError: if the weights cannot be read, or lack a layer, or one has another shape.
-
-    Reference:
-        Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
-        2015, https://arxiv.org/abs/1409.1556
     """
 
     def __init__(
-        self, weights: str | Path, layer: str = "relu5_4", value_range: Sequence[float] = (0.0, 1.0)
+        self, features: nn.Sequential, weights: str | Path, url: str, value_range: Sequence[float]
     ) -> None:
         super().__init__()
         self.normalize = ImageNetNormalize(value_range)
-        # Built without memory, so that a forgotten weight cannot pass for a random one.
-        with torch.device("meta"):
-            self.features = _vgg19_trunk(layer)
-        self._load(load_feature_weights(weights), weights, layer)
+        self.features = features
+        self._load(load_feature_weights(url if weights == PUBLISHED else weights), weights)
         self.requires_grad_(False)
         self.eval()
 
-    def _load(self, state: dict[str, Tensor], source: str | Path, layer: str) -> None:
+    def _load(self, state: dict[str, Tensor], source: str | Path) -> None:
         needed = {f"features.{key}": value for key, value in self.features.state_dict().items()}
         for key, value in needed.items():
             if key not in state:
                 raise InputError(
-                    f"weights={source} has no {key}, which layer={layer} needs; choose a shallower layer, or "
-                    "weights that go deeper, such as 'published'."
+                    f"weights={source} has no {key}, which {type(self).__name__} needs; choose a shallower "
+                    "layer, or weights that go deeper, such as 'published'."
                 )
             if state[key].shape != value.shape:
                 raise InputError(
-                    f"weights={source} has {key} of shape {tuple(state[key].shape)}, but VGG19's is "
-                    f"{tuple(value.shape)}; give weights of a plain VGG19 without batch norm."
+                    f"weights={source} has {key} of shape {tuple(state[key].shape)}, but "
+                    f"{type(self).__name__} needs {tuple(value.shape)}; give weights of that very network."
                 )
         self.load_state_dict({key: state[key] for key in needed}, assign=True)
 
-    def train(self, mode: bool = True) -> VGG19Features:
+    def train(self, mode: bool = True) -> FrozenFeatures:
         """Stay in evaluation mode: the features are a yardstick."""
         return super().train(False)
 
@@ -153,25 +144,10 @@ class VGG19Features(nn.Module):
         """Features of a batch.
 
         Args:
-            x: images, shape (N, 1 or 3, H, W), in `value_range`; 16 pixels or more for the deepest layers.
+            x: images, shape (N, 1 or 3, H, W), in `value_range`.
 
         Returns:
-            Activations, shape (N, C, H/2ᵏ, W/2ᵏ) for the layer's k poolings.
+            Activations, shape (N, C, H/2ᵏ, W/2ᵏ) for the k halvings of the trunk.
         """
         out: Tensor = self.features(self.normalize(x))
         return out
-
-
-def _vgg19_trunk(layer: str) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    channels = 3
-    for stage, widths in enumerate(VGG19_STAGES, start=1):
-        for index, width in enumerate(widths, start=1):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
-            channels = width
-            if layer == f"relu{stage}_{index}":
-                return nn.Sequential(*layers)
-        layers.append(nn.MaxPool2d(2))
-    raise ValueError(
-        f"layer must be 'relu1_1' to 'relu5_4', got {layer!r}; SRGAN uses 'relu2_2' or 'relu5_4'."
-    )

@@ -5,8 +5,15 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from monai_sr.networks.blocks import InterpolatedSkip, require_positive, shuffle_factors, start_from_skip
+from monai_sr.networks.blocks import (
+    InterpolatedSkip,
+    SeparableConv2d,
+    require_positive,
+    shuffle_factors,
+    start_from_skip,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +54,18 @@ def test_a_zeroed_tail_gives_nothing(bias):
     tail = nn.Conv2d(2, 1, 3, bias=bias)
     start_from_skip(tail)
     assert torch.equal(tail(torch.rand(1, 2, 5, 5)), torch.zeros(1, 1, 3, 3))
+
+
+def test_a_zeroed_separable_tail_gives_nothing():
+    tail = SeparableConv2d(2, 1, 3)
+    start_from_skip(tail)
+    assert torch.equal(tail(torch.rand(1, 2, 5, 5)), torch.zeros(1, 1, 5, 5))
+
+
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (9, 1), (3, 2)])
+def test_a_separable_convolution_is_a_dense_one_of_products(kernel_size, stride):
+    separable = SeparableConv2d(3, 5, kernel_size, stride, bias=False)
+    spatial, pointwise = separable[0].weight, separable[1].weight
+    dense = pointwise * spatial.squeeze(1)[None]
+    x = torch.rand(2, 3, 13, 10)
+    torch.testing.assert_close(separable(x), F.conv2d(x, dense, stride=stride, padding=kernel_size // 2))
