@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monai_sr.errors import InputError
 from monai_sr.io import check_output, list_series, read_volume, write_volume
-from monai_sr.io.image import is_image
+from monai_sr.io.image import is_image, output_name
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Progress, Upscaler
 from monai_sr.volume import Volume
@@ -79,4 +79,6 @@ def _file_destination(source: Path, destination: Path) -> Path:
     if destination.suffix and not destination.is_dir():
         return destination
     # Without a suffix a folder is meant: DICOM fills it, other formats put one file of the same name there.
-    return destination / source.name if is_nifti(source) or is_image(source) else destination
+    if is_image(source):
+        return destination / output_name(source.name)
+    return destination / source.name if is_nifti(source) else destination

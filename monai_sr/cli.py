@@ -59,7 +59,7 @@ def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 @app.command()
 def upscale(
-    source: Annotated[Path, typer.Argument(help="DICOM folder or file, NIfTI, PNG or TIFF.")],
+    source: Annotated[Path, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG.")],
     destination: Annotated[Path, typer.Argument(help="Folder for DICOM; file or folder for the rest.")],
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,

@@ -24,7 +24,7 @@ SPLIT_NAMES = {
     "validation": "validation",
     "test": "test",
 }
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg")
 BIDS_SUBJECT = re.compile(r"(?:^|[/_])(sub-[A-Za-z0-9]+)")
 PATIENT_ID = 0x00100020
 FRACTION_TOLERANCE = 1e-6
@@ -39,8 +39,8 @@ def split_dataset(
 ) -> Datalist:
     """Assign every image below a folder to training, validation or test, by patient.
 
-    An image is a `.nii`, `.nii.gz`, `.png`, `.tif` or `.tiff` file, or a folder that directly holds DICOM
-    files. Its patient comes, in this order, from the manifest, from `patient_pattern`, from a hash of the
+    An image is a NIfTI, PNG, TIFF or JPEG file by its name, or a folder that directly holds DICOM files. Its
+    patient comes, in this order, from the manifest, from `patient_pattern`, from a hash of the
     DICOM PatientID, from a BIDS `sub-XXX` in the path, from the first folder below `dataset_dir`, or from
     the file's name without suffix. Where a patient has several files of different names, or one folder
     per contrast, say who is who by the manifest or the pattern.
@@ -76,7 +76,9 @@ def split_dataset(
         ]
         splits = []
     if not items:
-        raise InputError(f"{root} holds no image: NIfTI, PNG, TIFF and DICOM series folders are looked for")
+        raise InputError(
+            f"{root} holds no image: NIfTI, PNG, TIFF, JPEG and DICOM series folders are looked for"
+        )
     if not splits:
         part_of = _assign({item["patient"] for item in items}, fractions, seed)
         splits = [part_of[item["patient"]] for item in items]

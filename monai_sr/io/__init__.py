@@ -19,14 +19,16 @@ __all__ = ["Series", "check_output", "list_series", "read_series", "read_volume"
 
 
 def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
-    """Read one image: a DICOM series, NIfTI, PNG or TIFF.
+    """Read one image: a DICOM series, NIfTI, PNG, TIFF or JPEG.
 
     Args:
-        path: a folder of DICOM files, one DICOM file (then of one frame), .nii, .nii.gz, .png, .tif or .tiff.
+        path: a folder of DICOM files, one DICOM file (then of one frame), .nii, .nii.gz, .png, .tif,
+            .tiff, .jpg or .jpeg.
         series: SeriesInstanceUID, to choose from a folder of several series.
 
     Returns:
-        Stored values with their geometry; `write_volume` takes it back to the same format.
+        Stored values with their geometry; `write_volume` takes it back to the same format, JPEG to
+            PNG or TIFF.
 
     Raises:
         InputError: with the reason and the remedy, if the input cannot be read as it stands.

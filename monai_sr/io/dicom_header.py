@@ -109,7 +109,7 @@ def read_instance(path: Path) -> Instance:
     """
     header = read_header(path)
     if header is None:
-        raise InputError(f"{path} is not DICOM, NIfTI, PNG or TIFF; convert it or name another input")
+        raise InputError(f"{path} is not DICOM, NIfTI, PNG, TIFF or JPEG; convert it or name another input")
     try:
         _take_identity_from_meta(header)
         _check_kind(header, path)

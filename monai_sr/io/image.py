@@ -1,4 +1,4 @@
-"""PNG and TIFF: grayscale of 8 or 16 bits, one frame a page."""
+"""PNG, TIFF and, to read, JPEG: grayscale of 8 or 16 bits, one frame a page."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Vo
 _TYPES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
 """Stored type of each of Pillow's grayscale modes."""
 
+_FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Pillow's format of each suffix."""
+
+_WRITTEN = {"PNG", "TIFF"}
+"""What keeps every value; JPEG does not."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSource(Source):
@@ -33,19 +39,36 @@ class ImageSource(Source):
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file is named like PNG or TIFF."""
-    return path.suffix.lower() == ".png" or _is_tiff(path)
+    """Whether a file is named like PNG, TIFF or JPEG."""
+    return path.suffix.lower() in _FORMATS
 
 
-def _is_tiff(path: Path) -> bool:
-    return path.suffix.lower() in (".tif", ".tiff")
+def output_name(name: str) -> str:
+    """The name of an image's finer version: its own, but PNG for JPEG, which would lose detail.
+
+    Args:
+        name: of the source file.
+
+    Returns:
+        A name that `write_image` takes.
+
+    Example:
+        >>> output_name("scan.tif"), output_name("scan.jpeg")
+        ('scan.tif', 'scan.png')
+    """
+    path = Path(name)
+    return name if _format(path) in _WRITTEN else path.with_suffix(".png").name
+
+
+def _format(path: Path) -> str | None:
+    return _FORMATS.get(path.suffix.lower())
 
 
 def read_image(path: Path) -> Volume:
-    """Volume of one PNG or TIFF file; a pixel counts as 1 mm.
+    """Volume of one PNG, TIFF or JPEG file; a pixel counts as 1 mm.
 
     Args:
-        path: a .png, .tif or .tiff file.
+        path: a file that `is_image` knows.
 
     Returns:
         The volume, one frame a page.
@@ -54,12 +77,12 @@ def read_image(path: Path) -> Volume:
         InputError: if the file cannot be read, has colours or another depth.
     """
     try:
-        with Image.open(path, formats=["PNG", "TIFF"]) as image:
+        with Image.open(path, formats=[_FORMATS[path.suffix.lower()]]) as image:
             array = _pages(image, path)
     except InputError:
         raise
     except Exception:
-        raise InputError(f"{path} is not a readable PNG or TIFF file; export it again") from None
+        raise InputError(f"{path} is not a readable {_format(path)} file; export it again") from None
     limits = np.iinfo(array.dtype)
     return Volume(
         array=array,
@@ -99,15 +122,15 @@ def check_image_output(volume: Volume, path: Path) -> None:
     """Refuse an output that cannot hold the volume.
 
     Args:
-        volume: what was read from PNG or TIFF.
+        volume: what was read from PNG, TIFF or JPEG.
         path: the output.
 
     Raises:
         InputError: with the remedy.
     """
-    if not is_image(path):
+    if _format(path) not in _WRITTEN:
         raise InputError(f"{path} must end in .png, .tif or .tiff, since the input is such an image")
-    if len(volume.array) > 1 and not _is_tiff(path):
+    if len(volume.array) > 1 and _format(path) != "TIFF":
         raise InputError(f"{path} cannot hold {len(volume.array)} pages; name a .tif file")
 
 
@@ -127,7 +150,7 @@ def write_image(volume: Volume, source: ImageSource, path: Path, provenance: Pro
     check_encodable(volume, *source.shape, source.dtype, provenance.scale_factor)
     first, *others = (Image.fromarray(np.ascontiguousarray(frame)) for frame in volume.array)
     with atomic_file(path) as file:
-        if _is_tiff(path):
+        if _format(path) == "TIFF":
             first.save(file, compression="tiff_adobe_deflate", save_all=True, append_images=others)
         else:
             first.save(file)

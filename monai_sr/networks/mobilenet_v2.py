@@ -80,7 +80,7 @@ class MobileNetV2Features(FrozenFeatures):
         if not 0 <= layer <= LAST:
             raise ValueError(f"layer must be from 0 to {LAST}, got {layer}; Swift-SRGAN uses {LAST}.")
         with torch.device("meta"):
-            trunk = mobilenet_v2_trunk()[: layer + 1]
+            trunk = nn.Sequential(*list(mobilenet_v2_trunk())[: layer + 1])
         super().__init__(trunk, weights, MOBILENET_V2_URL, value_range)
 
 

@@ -121,6 +121,5 @@ class SwiftSRGAN(nn.Module):
         features = self.head(x)
         features = features + self.body(features)
         out: Tensor = self.tail(self.upsampling(features))
-        if self.skip is not None:
-            return out + self.skip(x)
-        return (torch.tanh(out) + 1) / 2
+        out = (torch.tanh(out) + 1) / 2 if self.skip is None else out + self.skip(x)
+        return out

@@ -6,6 +6,7 @@ from skimage import io as skimage_io
 
 from monai_sr.errors import InputError
 from monai_sr.io import read_volume, write_volume
+from monai_sr.io.image import output_name
 
 
 def picture(dtype, shape=(5, 7)):
@@ -52,6 +53,29 @@ def test_colour_and_other_depths_are_refused(tmp_path, mode):
     Image.new(mode, (7, 5)).save(tmp_path / "in.png")
     with pytest.raises(InputError, match="only single-channel images of 8 or 16 bits"):
         read_volume(tmp_path / "in.png")
+
+
+@pytest.mark.parametrize("name", ["in.jpg", "in.JPEG"])
+def test_jpeg_is_read_and_becomes_png_or_tiff(repeated, provenance, tmp_path, name):
+    Image.fromarray(picture(np.uint8)).save(tmp_path / name, "JPEG", quality=90)
+    volume = read_volume(tmp_path / name)
+    np.testing.assert_array_equal(volume.array[0], skimage_io.imread(tmp_path / name))
+    for output in ("out.png", "out.tif"):
+        write_volume(repeated(volume), tmp_path / output, provenance())
+        np.testing.assert_array_equal(skimage_io.imread(tmp_path / output), repeated(volume).array[0])
+    with pytest.raises(InputError, match=r"must end in \.png"):
+        write_volume(repeated(volume), tmp_path / "out.jpg", provenance())
+
+
+def test_a_jpeg_s_finer_version_has_another_name():
+    assert output_name("a.b.jpeg") == "a.b.png"
+    assert output_name("a.TIF") == "a.TIF"
+
+
+def test_a_jpeg_in_colour_is_refused(tmp_path):
+    Image.new("RGB", (7, 5)).save(tmp_path / "in.jpg")
+    with pytest.raises(InputError, match="only single-channel"):
+        read_volume(tmp_path / "in.jpg")
 
 
 def test_pages_of_different_sizes_are_refused(tmp_path):
