@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,23 +9,24 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
 from monai_sr.errors import InputError
+from monai_sr.weights import Weights, blend, read_weights
 
 CARD = Path("configs") / "metadata.json"
 DEFAULT_SCALE = 2
 """The scale of `models/model.pt`; other scales are named, as in `models/model_x4.pt`."""
 
 
-def weights_file(root: str | Path, scale_factor: int) -> Path:
+def weights_file(root: str | Path, scale_factor: int, stage: str = "") -> Path:
     """Where a bundle keeps the weights of a scale, whether they exist or not.
 
     Args:
         root: the bundle's folder.
         scale_factor: enlargement.
+        stage: "pixel" for the pixel-loss stage of a bundle that goes on with an adversarial one.
 
     Returns:
         Path below `models/`.
@@ -36,7 +36,7 @@ def weights_file(root: str | Path, scale_factor: int) -> Path:
         'edsr_mri/models/model_x4.pt'
     """
     name = "model.pt" if scale_factor == DEFAULT_SCALE else f"model_x{scale_factor}.pt"
-    return Path(root) / "models" / name
+    return Path(root) / "models" / (f"{stage}_{name}" if stage else name)
 
 
 def bundle_folders() -> dict[str, Path]:
@@ -128,26 +128,38 @@ class Bundle:
             found.append(DEFAULT_SCALE)
         return sorted(found)
 
-    def weights(self, scale_factor: int) -> Path:
+    def weights(self, scale_factor: int, alpha: float | None = None) -> Weights:
         """The released weights of a scale.
 
         Args:
             scale_factor: enlargement.
+            alpha: from 0, the weights of the pixel-loss stage, to 1, those of the adversarial stage, mixed
+                in between; None takes the final ones.
 
         Returns:
-            Path of an existing file.
+            The weights.
 
         Raises:
-            InputError: if the bundle has none for that scale.
+            InputError: if the bundle has none for that scale or stage, or `alpha` is out of range.
         """
-        path = weights_file(self.root, scale_factor)
-        if not path.is_file():
+        final = weights_file(self.root, scale_factor)
+        if not final.is_file():
             scales = ", ".join(str(scale) for scale in self.scale_factors) or "no scale"
             raise InputError(
                 f"Bundle {self.name} has no weights for scale factor {scale_factor}, but for {scales}: "
                 "train them, or pass your own with --weights."
             )
-        return path
+        if alpha is None:
+            return read_weights(final)
+        if not 0 <= alpha <= 1:
+            raise InputError(f"alpha must be from 0 (faithful) to 1 (crisp), got {alpha:g}.")
+        pixel = weights_file(self.root, scale_factor, "pixel")
+        if not pixel.is_file():
+            raise InputError(
+                f"Bundle {self.name} has no pixel-loss weights for scale factor {scale_factor} to blend "
+                "with: leave alpha out, or take a bundle trained adversarially."
+            )
+        return blend([read_weights(pixel), read_weights(final)], [1 - alpha, alpha])
 
     def network(self, scale_factor: int) -> nn.Module:
         """The network of `configs/inference.json`, with its initial weights.
@@ -173,39 +185,6 @@ class Bundle:
         if not isinstance(network, nn.Module):
             raise InputError(f"{config} has a network_def that is no network: name one by `_target_`.")
         return network
-
-
-def load_weights(network: nn.Module, path: str | Path) -> str:
-    """Load a state dict into a network.
-
-    Args:
-        network: where the weights go.
-        path: file saved by `torch.save`; tensors alone are accepted. Half precision is taken to the
-            network's own.
-
-    Returns:
-        Hexadecimal SHA-256 of the file.
-
-    Raises:
-        InputError: if the file cannot be read, is no state dict, or is of another network.
-    """
-    file = Path(path)
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"The weights file {file} does not exist.") from error
-    except Exception as error:  # torch.load raises whatever a broken or foreign file leads to
-        raise InputError(f"{file} is not a weights file: give a state dict saved by torch.save.") from error
-    if isinstance(state, dict) and set(state) == {"model"}:
-        state = state["model"]
-    try:
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{file} holds weights of another network or scale factor: choose the bundle and --scale-factor "
-            "that they were trained with."
-        ) from error
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _read_card(path: Path) -> dict[str, Any]:

@@ -29,6 +29,10 @@ errors = Console(stderr=True)
 BundleOption = Annotated[str, typer.Option("--bundle", "-b", help="Name or folder of a bundle.")]
 ScaleOption = Annotated[int, typer.Option("--scale-factor", "-s", help="Enlargement in plane: 2 or 4.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights to use instead of the bundle's own.")]
+AlphaOption = Annotated[
+    float | None,
+    typer.Option(help="From 0, the faithful weights of the pixel loss, to 1, the crisp ones; mixed between."),
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
@@ -64,6 +68,7 @@ def upscale(
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,
     weights: WeightsOption = None,
+    alpha: AlphaOption = None,
     device: DeviceOption = "auto",
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
@@ -75,7 +80,7 @@ def upscale(
     from monai_sr.upscaler import Upscaler
 
     jobs = plan(source, destination, series)
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device)
+    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
     with _bar() as bar:
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
@@ -100,6 +105,7 @@ def evaluate(
         int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")
     ] = None,
     weights: WeightsOption = None,
+    alpha: AlphaOption = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -111,7 +117,7 @@ def evaluate(
 
     items = read_datalist(datalist or sample_dataset_dir() / "datalist.json", part)
     degradation = make_degradation(kernel, scale_factor)
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device)
+    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
     with _bar() as bar:
         task = bar.add_task("evaluating", total=len(items))
         result = run_evaluation(
@@ -176,6 +182,37 @@ def split(
         patients = len({item["patient"] for item in items})
         console.print(f"{name}: {len(items)} images of {patients} patients", highlight=False)
     console.print(f"Written: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def blend(
+    weights: Annotated[list[Path], typer.Argument(help="Two or more files of weights of one network.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("blended.pt"),
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="Share of the second of two files, from 0 to 1; equal shares by default."),
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Mix the weights of one network: a dial between two of its trainings, or an average of several."""
+    import torch
+
+    from monai_sr.errors import InputError
+    from monai_sr.io.atomic import atomic_file
+    from monai_sr.weights import blend as mix
+    from monai_sr.weights import read_weights
+
+    if len(weights) < 2 or (alpha is not None and len(weights) != 2):
+        raise InputError("Name two files of weights to blend by --alpha, or two and more to average.")
+    if alpha is not None and not 0 <= alpha <= 1:
+        raise InputError(f"--alpha must be from 0 to 1, got {alpha:g}.")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists; name another file or add --overwrite.")
+    shares = [1 / len(weights)] * len(weights) if alpha is None else [1 - alpha, alpha]
+    mixed = mix([read_weights(path) for path in weights], shares)
+    with atomic_file(output) as file:
+        torch.save(mixed.state, file)
+    console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:

@@ -13,11 +13,12 @@ from scipy.ndimage import distance_transform_edt
 from torch import nn
 
 import monai_sr
-from monai_sr.bundle import DEFAULT_SCALE, find_bundle, load_weights
+from monai_sr.bundle import DEFAULT_SCALE, find_bundle
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.volume import Provenance, Volume
+from monai_sr.weights import read_weights
 
 TILE = 1024
 """Frames with more rows or columns than this are computed in overlapping tiles, which bounds memory."""
@@ -67,6 +68,7 @@ class Upscaler:
         scale_factor: int | None = None,
         weights: str | Path | None = None,
         device: str = "auto",
+        alpha: float | None = None,
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -75,23 +77,29 @@ class Upscaler:
             scale_factor: enlargement; 2 by default.
             weights: file to use instead of the bundle's own.
             device: `auto`, `cpu` or `cuda`.
+            alpha: for a bundle trained adversarially, from 0, faithful, to 1, crisp: the share of the
+                adversarial weights in a mixture with those of the pixel-loss stage.
 
         Returns:
             The upscaler.
 
         Raises:
-            InputError: if the bundle, its weights or the device are not there.
+            InputError: if the bundle, its weights or the device are not there, or `alpha` cannot be used.
         """
         found = find_bundle(bundle)
         scale = DEFAULT_SCALE if scale_factor is None else scale_factor
-        file = Path(weights) if weights is not None else found.weights(scale)
+        if weights is not None and alpha is not None:
+            raise InputError("weights and alpha exclude each other: blend your own by `monai-sr blend`.")
+        loaded = found.weights(scale, alpha) if weights is None else read_weights(weights)
         network = found.network(scale)
+        loaded.load_into(network)
         provenance = Provenance(
             scale_factor=scale,
             bundle=found.name,
             bundle_version=found.version,
-            weights_sha256=load_weights(network, file),
+            weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
+            description=loaded.description,
         )
         return cls(network, choose_device(device), provenance)
 

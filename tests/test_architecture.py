@@ -28,11 +28,11 @@ BELOW: dict[str, set[str]] = {
     "upscaler": {"trust", "runtimes", "bundle", "volume", "geometry", "intensity"},
     "trust": {"volume", "geometry", "intensity"},
     "runtimes": set(),
-    "bundle": set(),
+    "bundle": {"weights"},
     "report": {"statistics"},
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},
-    "engines": {"losses", "splitting"},
+    "engines": {"losses", "splitting", "weights"},
     "transforms": {"geometry", "intensity"},
     "losses": set(),
     "metrics": set(),
@@ -43,6 +43,7 @@ BELOW: dict[str, set[str]] = {
     "geometry": set(),
     "intensity": set(),
     "splitting": set(),
+    "weights": set(),
     "sample": set(),
 }
 COMMON = {"errors", "imagenet"}  # leaves that every part may import

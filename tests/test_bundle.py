@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 
 import pytest
 import torch
 
 from monai_sr import EDSR, Upscaler
-from monai_sr.bundle import Bundle, bundle_folders, default_root, find_bundle, load_weights, weights_file
+from monai_sr.bundle import Bundle, bundle_folders, default_root, find_bundle, weights_file
 from monai_sr.errors import InputError
 
 NETWORK = {
@@ -67,8 +66,8 @@ def test_a_bundle_s_own_folder_is_its_root(bundle, monkeypatch):
 def test_weights_are_named_by_scale(bundle):
     found = Bundle(bundle)
     assert found.scale_factors == [2, 4]
-    assert found.weights(2).name == "model.pt"
-    assert found.weights(4).name == "model_x4.pt"
+    assert found.weights(2).name.endswith("model.pt")
+    assert found.weights(4).name.endswith("model_x4.pt")
     with pytest.raises(InputError, match=r"tiny has no weights for scale factor 3, but for 2, 4:"):
         found.weights(3)
     (bundle / "models" / "model_x4_old.pt").touch()
@@ -123,67 +122,6 @@ def test_a_damaged_card_is_named(bundle, card):
         find_bundle(bundle).version  # noqa: B018 - read on first use
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_weights_load_and_their_hash_is_that_of_the_file(tmp_path, wrapped):
-    source, target = network(), network()
-    file = tmp_path / "weights.pt"
-    torch.save({"model": source.state_dict()} if wrapped else source.state_dict(), file)
-    digest = load_weights(target, file)
-    assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
-    x = torch.rand(1, 1, 5, 5)
-    assert torch.equal(target(x), source(x))
-
-
-def test_half_precision_is_taken_to_the_network_s_own(tmp_path):
-    source, target = network().half(), network()
-    torch.save(source.state_dict(), tmp_path / "half.pt")
-    load_weights(target, tmp_path / "half.pt")
-    assert target.head.weight.dtype == torch.float32
-    assert torch.equal(target.head.weight.half(), source.head.weight)
-
-
-@pytest.mark.parametrize(
-    "content", [network(4).state_dict(), {"head.weight": 3}, {}, [1, 2], torch.zeros(3), {"model": None}]
-)
-def test_weights_of_another_network_are_refused(tmp_path, content):
-    torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(InputError, match=r"other\.pt holds weights of another network or scale factor"):
-        load_weights(network(), tmp_path / "other.pt")
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
-def test_what_is_no_weights_file_is_refused(tmp_path, content):
-    file = tmp_path / "notes.txt"
-    file.write_bytes(content)
-    with pytest.raises(InputError, match=r"notes\.txt is not a weights file"):
-        load_weights(network(), file)
-    with pytest.raises(InputError, match="does not exist"):
-        load_weights(network(), tmp_path / "missing.pt")
-    with pytest.raises(InputError, match="not a weights file"):
-        load_weights(network(), tmp_path)
-
-
-class Hostile:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-@pytest.mark.parametrize(
-    "save", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content, 2))]
-)
-def test_code_in_a_weights_file_does_not_run(tmp_path, save):
-    trace = tmp_path / "trace"
-    save({"head.weight": Hostile(trace)}, tmp_path / "hostile.pt")
-    with pytest.raises(InputError, match="not a weights file"):
-        load_weights(network(), tmp_path / "hostile.pt")
-    assert not trace.exists()
-
-
 def test_an_upscaler_from_a_bundle_says_what_it_is(bundle):
     found = Upscaler.from_bundle("tiny", scale_factor=4, device="cpu")
     assert found.scale_factor == 4
@@ -191,6 +129,21 @@ def test_an_upscaler_from_a_bundle_says_what_it_is(bundle):
     assert found.provenance.bundle_version == "1.2.3"
     assert found.provenance.weights_sha256 == hashlib.sha256(weights_file(bundle, 4).read_bytes()).hexdigest()
     assert Upscaler.from_bundle(bundle, device="cpu").scale_factor == 2
+
+
+def test_alpha_goes_from_the_pixel_stage_to_the_final_one(bundle):
+    with pytest.raises(InputError, match="no pixel-loss weights for scale factor 2"):
+        Upscaler.from_bundle("tiny", alpha=0.3)
+    torch.save(network().state_dict(), weights_file(bundle, 2, "pixel"))
+    pixel, final = (torch.load(weights_file(bundle, 2, stage))["head.weight"] for stage in ("pixel", ""))
+    upscaler = Upscaler.from_bundle("tiny", device="cpu", alpha=0.25)
+    torch.testing.assert_close(upscaler.network.head.weight.data, 0.75 * pixel + 0.25 * final)
+    assert "0.25 of" in upscaler.provenance.description
+    for alpha in (-0.1, 1.5, float("nan")):
+        with pytest.raises(InputError, match="alpha must be from 0"):
+            Upscaler.from_bundle("tiny", alpha=alpha)
+    with pytest.raises(InputError, match="exclude each other"):
+        Upscaler.from_bundle("tiny", alpha=0.5, weights=weights_file(bundle, 2))
 
 
 def test_weights_of_one_s_own_replace_the_bundle_s(bundle, tmp_path):

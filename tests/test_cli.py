@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from PIL import Image
 
+from monai_sr.bundle import Bundle, bundle_folders
 from monai_sr.io import read_volume
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
 
@@ -40,7 +41,7 @@ def refused(result: subprocess.CompletedProcess[str], *said: str, code: int = 2)
 def test_version_and_help():
     assert monai_sr("--version").stdout.startswith("monai-sr 0.")
     shown = monai_sr("--help").stdout
-    assert all(command in shown for command in ("upscale", "evaluate", "bundles", "split"))
+    assert all(command in shown for command in ("upscale", "evaluate", "bundles", "split", "blend"))
 
 
 def test_bundles_lists_what_is_there():
@@ -124,6 +125,39 @@ def test_a_disk_that_fills_leaves_nothing(tmp_path):
         timeout=600,
     )
     refused(result, "derived", code=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blend_and_alpha_give_the_same_image(tmp_path):
+    models = Bundle(bundle_folders()["srgan_mri"]).root / "models"
+    blended = tmp_path / "blended.pt"
+    arguments = ("blend", models / "pixel_model.pt", models / "model.pt", "--alpha", "0.3", "-o", blended)
+    assert monai_sr(*arguments).returncode == 0
+    refused(monai_sr(*arguments), "blended.pt exists", "--overwrite")
+    source = tmp_path / "image.png"
+    Image.fromarray(read_volume(sample_series_dir()).array[5].astype(np.uint16)).save(source)
+    upscale = ("upscale", source, "--bundle", "srgan_mri")
+    for name, options in (
+        ("dial.png", ("--alpha", "0.3")),
+        ("file.png", ("--weights", blended)),
+        ("crisp.png", ()),
+    ):
+        result = monai_sr(*upscale[:2], tmp_path / name, *upscale[2:], *options)
+        assert result.returncode == 0, result.stderr
+    dial, file, crisp = (read_volume(tmp_path / f"{name}.png").array for name in ("dial", "file", "crisp"))
+    np.testing.assert_array_equal(dial, file)
+    assert (dial != crisp).any()
+
+
+def test_what_cannot_be_blended_is_refused(tmp_path):
+    models = Bundle(bundle_folders()["srgan_mri"]).root / "models"
+    output = ("-o", tmp_path / "blended.pt")
+    refused(monai_sr("blend", models / "model.pt", *output), "two files")
+    refused(monai_sr("blend", models / "model.pt", models / "model_x4.pt", *output), "scale factors")
+    two = (models / "pixel_model.pt", models / "model.pt")
+    refused(monai_sr("blend", *two, "--alpha", "1.2", *output), "--alpha must be from 0 to 1")
+    refused(monai_sr("blend", *two, models / "model.pt", "--alpha", "0.5", *output), "two files")
+    refused(monai_sr("upscale", sample_series_dir(), tmp_path / "out", "--alpha", "0.5"), "no pixel-loss")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ from monai_sr.engines.collapse_alarm import CollapseAlarm
 from monai_sr.engines.ema import GeneratorEMA
 from monai_sr.engines.epoch_csv_logger import EpochCSVLogger, loss_terms
 from monai_sr.engines.hardware import fastest_dtype, start_distributed
-from monai_sr.engines.weights import WarmStart, load_weights, prepare_network
+from monai_sr.engines.weights import WarmStart, prepare_network
 
 __all__ = [
     "AdversarialTrainer",
@@ -18,7 +18,6 @@ __all__ = [
     "TrainingCheckpoint",
     "WarmStart",
     "fastest_dtype",
-    "load_weights",
     "loss_terms",
     "prepare_network",
     "run_stage",

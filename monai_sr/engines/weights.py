@@ -12,38 +12,9 @@ from torch import nn
 
 from monai_sr.engines.ema import unwrap
 from monai_sr.errors import InputError
+from monai_sr.weights import read_weights
 
 logger = logging.getLogger(__name__)
-
-
-def load_weights(network: nn.Module, path: str | Path) -> None:
-    """Load a file of weights, such as a bundle's `model.pt`, into a network.
-
-    Args:
-        network: its architecture must match; data-parallel or not.
-        path: state dict saved by `torch.save`.
-
-    Raises:
-        InputError: if the file is missing or unreadable, or fits another network.
-    """
-    state = _read(path)
-    try:
-        unwrap(network).load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"The weights {path} do not fit {type(unwrap(network)).__name__} as configured; use the scale "
-            "and the sizes that they were trained with."
-        ) from error
-
-
-def _read(path: str | Path) -> dict[str, torch.Tensor]:
-    try:
-        state: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"The weights {path} do not exist; name an existing file, or null.") from error
-    except Exception as error:  # torch.load and a damaged archive raise many unrelated types
-        raise InputError(f"The weights {path} cannot be read; copy or train them again.") from error
-    return state
 
 
 def load_trunk(network: nn.Module, path: str | Path) -> None:
@@ -56,7 +27,7 @@ def load_trunk(network: nn.Module, path: str | Path) -> None:
     Raises:
         InputError: if the file is missing or unreadable, or its trunk is of another size.
     """
-    state = _read(path)
+    state = read_weights(path).state
     own = network.state_dict()
     trunk = {key: value for key, value in own.items() if key.startswith(("head.", "body."))}
     if any(key not in state or state[key].shape != value.shape for key, value in trunk.items()):
@@ -88,7 +59,7 @@ def prepare_network(
         InputError: if the weights cannot be loaded.
     """
     if weights is not None:
-        load_weights(network, weights)
+        read_weights(weights).load_into(network)
     if trunk is not None:
         load_trunk(network, trunk)
     return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
@@ -118,5 +89,5 @@ class WarmStart:
         if engine.state.iteration == 0:
             if dist.is_available() and dist.is_initialized():
                 dist.barrier()  # the first process may still be writing the file
-            load_weights(self.network, self.path)
+            read_weights(self.path).load_into(unwrap(self.network))
             logger.info("Starting from the weights %s.", self.path)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from monai_sr.engines import WarmStart, load_weights, prepare_network, run_stage
+from monai_sr.engines import WarmStart, prepare_network, run_stage
 from monai_sr.engines.weights import load_trunk
 from monai_sr.errors import InputError
 from monai_sr.networks import EDSR
@@ -24,20 +24,20 @@ def test_a_prepared_network_holds_the_weights_in_the_fast_layout(weights):
     assert prepare_network(network, torch.device("cpu")) is network
 
 
-def test_weights_load_into_a_data_parallel_network(weights):
-    network = EDSR(2, channels=4, num_blocks=1)
-    load_weights(nn.DataParallel(network), weights)
-    assert torch.equal(network.head.weight, torch.load(weights)["head.weight"])
-
-
 def test_files_of_no_use_are_errors(weights, tmp_path):
-    with pytest.raises(InputError, match="do not exist"):
-        load_weights(EDSR(2), tmp_path / "absent.pt")
-    with pytest.raises(InputError, match="do not fit EDSR"):
-        load_weights(EDSR(4, channels=4, num_blocks=1), weights)
+    with pytest.raises(InputError, match="does not exist"):
+        prepare_network(EDSR(2), "cpu", tmp_path / "absent.pt")
+    with pytest.raises(InputError, match="another network or scale factor than EDSR"):
+        prepare_network(EDSR(4, channels=4, num_blocks=1), "cpu", weights)
     weights.write_bytes(b"damaged")
-    with pytest.raises(InputError, match="cannot be read"):
-        load_weights(EDSR(2), weights)
+    with pytest.raises(InputError, match="not a weights file"):
+        prepare_network(EDSR(2), "cpu", weights)
+
+
+def test_a_warm_start_loads_into_a_data_parallel_network(make_trainer, weights):
+    generator = nn.DataParallel(EDSR(2, channels=4, num_blocks=1))
+    run_stage(make_trainer(generator=generator, g_lr=0.0, train_handlers=[WarmStart(generator, weights)]))
+    assert torch.equal(generator.module.head.weight, torch.load(weights)["head.weight"])
 
 
 def test_a_warm_start_waits_for_the_run_and_leaves_a_resumed_one_alone(make_trainer, weights):
