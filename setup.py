@@ -40,7 +40,13 @@ INSTALL_REQUIRES = [
     "typer>=0.12,<1",
     "rich>=13,<16",
 ]
+EXTRAS = {
+    "onnx": ["onnx>=1.17,<2", "onnxscript>=0.5,<1", "onnxruntime>=1.20,<2"],
+    "openvino": ["openvino>=2025.0,<2027"],
+    "safetensors": ["safetensors>=0.4,<1"],
+}
 DEV_REQUIRES = [
+    *(requirement for extra in EXTRAS.values() for requirement in extra),
     "pytest>=8,<10",
     "hypothesis>=6.100,<7",
     "ruff>=0.12,<1",
@@ -73,7 +79,7 @@ setup(
     ],
     python_requires=">=3.10",
     install_requires=INSTALL_REQUIRES,
-    extras_require={"dev": DEV_REQUIRES},
+    extras_require={**EXTRAS, "dev": DEV_REQUIRES},
     entry_points={"console_scripts": ["monai-sr = monai_sr.cli:main"]},
     # The wheel carries the repository's bundles as monai_sr/_bundles, so that they are found by name.
     packages=[*find_packages(include=["monai_sr", "monai_sr.*"]), "monai_sr._bundles"],

@@ -215,6 +215,34 @@ def blend(
     console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
+@app.command()
+def export(
+    bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
+    output: Annotated[Path, typer.Argument(help="File to write: .ts, .onnx, .xml or .safetensors.")],
+    format: Annotated[
+        str | None,
+        typer.Option(help="torchscript, onnx, openvino or safetensors; told by the file's suffix."),
+    ] = None,
+    scale_factor: ScaleOption = 2,
+    weights: WeightsOption = None,
+    alpha: AlphaOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write a bundle's network for another runtime, checked against the network itself."""
+    from monai_sr.export import FORMATS, export_network
+    from monai_sr.upscaler import Upscaler
+
+    suffixes = {suffix: name for name, (suffix, _) in FORMATS.items()}
+    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, "cpu", alpha)
+    chosen = format or suffixes.get(output.suffix, output.suffix or "without a suffix")
+    difference = export_network(upscaler.network, output, chosen, overwrite)
+    console.print(
+        f"Written: {output} (largest difference from PyTorch {difference:.1e})",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")

@@ -1,0 +1,174 @@
+"""A bundle's network for other runtimes, each export proven equal to the network before it is kept."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from monai_sr.errors import InputError, MonaiSRError
+
+Run = Callable[[Tensor], Tensor]
+
+CHECKED_SIZES = ((24, 40), (7, 9), (1, 1), (33, 64))
+"""Rows and columns that an export is tried on; it was traced on the first alone, if at all."""
+
+TOLERANCE = 1e-4
+"""Largest difference from the network, of outputs about 1; what float32 in another order makes is 1e-6."""
+
+
+def export_network(network: nn.Module, path: str | Path, format: str, overwrite: bool = False) -> float:
+    """Write a network for another runtime, with any number of rows and columns.
+
+    Args:
+        network: maps (1, 1, H, W) to (1, 1, H·s, W·s).
+        path: file to write, with the suffix of its format; OpenVINO puts a `.bin` beside it.
+        format: a key of `FORMATS`.
+        overwrite: replace an earlier export.
+
+    Returns:
+        The largest absolute difference from the network's own output, on images of several sizes in [0, 1].
+
+    Raises:
+        InputError: if the format is unknown, its runtime is not installed, or the path does not fit.
+        MonaiSRError: if the export differs from the network, or the disk refuses; nothing is left then.
+    """
+    path = Path(path).resolve()
+    if format not in FORMATS:
+        raise InputError(f"There is no format {format}: use one of {', '.join(FORMATS)}.")
+    suffix, write = FORMATS[format]
+    if path.suffix != suffix:
+        raise InputError(f"{path} must end in {suffix} for {format}.")
+    files = [path, path.with_suffix(".bin")] if format == "openvino" else [path]
+    for file in files:
+        if file.exists() and not overwrite:
+            raise InputError(f"{file} exists; name another file or add --overwrite.")
+    network = network.eval()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside the output, so that a rename ends it.
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+            draft = Path(folder) / path.name
+            with _quiet():
+                run = write(network, draft)
+            difference = largest_difference(network, run)
+            if not difference <= TOLERANCE:
+                raise MonaiSRError(
+                    f"The {format} export differs from its network by {difference:.1e}, more than "
+                    f"{TOLERANCE:.0e}; nothing was written. Try another version of its runtime."
+                )
+            for file in reversed(files):
+                (draft.parent / file.name).replace(file)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"The {format} export needs {error.name}: pip install 'monai-sr[{format}]'."
+        ) from error
+    except OSError as error:
+        raise MonaiSRError(f"{path} could not be written ({error.strerror}).") from error
+    return difference
+
+
+@torch.inference_mode()
+def largest_difference(network: nn.Module, run: Run) -> float:
+    """How far an exported network is from its original.
+
+    Args:
+        network: the original, on the CPU.
+        run: the exported one.
+
+    Returns:
+        Largest absolute difference over noise of `CHECKED_SIZES`; infinite if a shape differs or a value is
+        not finite.
+    """
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for size in CHECKED_SIZES:
+        image = torch.rand(1, 1, *size, generator=generator)
+        expected, pred = network(image), run(image)
+        if expected.shape != pred.shape or not torch.isfinite(pred).all():
+            return float("inf")
+        worst = max(worst, float((expected - pred).abs().max()))
+    return worst
+
+
+def _torchscript(network: nn.Module, path: Path) -> Run:
+    torch.jit.save(torch.jit.script(network), str(path))
+    run: Run = torch.jit.load(str(path))
+    return run
+
+
+def _onnx(network: nn.Module, path: Path) -> Run:
+    import onnxruntime
+
+    rows, columns = torch.export.Dim("rows"), torch.export.Dim("columns")
+    torch.onnx.export(
+        network,
+        (torch.rand(1, 1, *CHECKED_SIZES[0]),),
+        str(path),
+        input_names=["image"],
+        output_names=["pred"],
+        dynamo=True,
+        dynamic_shapes=[{2: rows, 3: columns}],
+        external_data=False,
+        verbose=False,
+    )
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda image: torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
+
+
+def _openvino(network: nn.Module, path: Path) -> Run:
+    import openvino
+
+    shape = openvino.PartialShape([1, 1, -1, -1])
+    model = openvino.convert_model(
+        network, example_input=torch.rand(1, 1, *CHECKED_SIZES[0]), input=[("x", shape)]
+    )
+    # Half-precision weights would halve the file, and the accuracy that was released.
+    openvino.save_model(model, str(path), compress_to_fp16=False)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(str(path), "CPU", exact)
+    return lambda image: torch.from_numpy(np.array(compiled([image.numpy()])[0]))
+
+
+def _safetensors(network: nn.Module, path: Path) -> Run:
+    import copy
+
+    from safetensors.torch import load_file, save_file
+
+    state = {key: value.contiguous() for key, value in network.state_dict().items()}
+    save_file(state, str(path))
+    loaded = copy.deepcopy(network)
+    for parameter in loaded.parameters():
+        nn.init.zeros_(parameter)
+    loaded.load_state_dict(load_file(str(path)))
+    return loaded
+
+
+FORMATS: dict[str, tuple[str, Callable[[nn.Module, Path], Run]]] = {
+    "torchscript": (".ts", _torchscript),
+    "onnx": (".onnx", _onnx),
+    "openvino": (".xml", _openvino),
+    "safetensors": (".safetensors", _safetensors),
+}
+"""Name -> suffix, and what writes a file and gives a function that runs what was written."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep exporters' remarks on their own workings from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
