@@ -33,6 +33,7 @@ INSTALL_REQUIRES = [
     "nibabel>=5.2,<6",
     "pillow>=10.3,<14",
     "scipy>=1.11,<2",
+    "SimpleITK>=2.3,<3",
     "matplotlib>=3.8,<4",
     "tensorboard>=2.14,<3",
     "fire>=0.6,<1",
@@ -54,7 +55,6 @@ DEV_REQUIRES = [
     "pre-commit>=3.7,<5",
     "setuptools>=77,<90",
     "nilearn>=0.11,<1",
-    "SimpleITK>=2.3,<3",
     "scikit-image>=0.22,<1",
 ]
 

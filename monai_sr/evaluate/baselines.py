@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import SimpleITK
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -62,6 +63,38 @@ def lanczos(frames: NDArray[Any], scale_factor: int) -> NDArray[np.float32]:
         image = Image.fromarray(np.ascontiguousarray(frame, dtype=np.float32))
         finer[index] = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
     return finer
+
+
+def bspline(frames: NDArray[Any], scale_factor: int) -> NDArray[np.float32]:
+    """Cubic B-spline interpolation, SimpleITK's, of the same field of view.
+
+    Args:
+        frames: shape [n, rows, columns].
+        scale_factor: integer >= 1.
+
+    Returns:
+        Frames of shape [n, scale_factor x rows, scale_factor x columns].
+
+    Raises:
+        ValueError: if `scale_factor` < 1 or `frames` is not [n, rows, columns].
+    """
+    _check(frames, scale_factor)
+    rows, columns = frames.shape[1:]
+    grid = SimpleITK.Image(columns * scale_factor, rows * scale_factor, SimpleITK.sitkFloat32)
+    grid.SetSpacing([1 / scale_factor] * 2)
+    # The first finer pixel's centre, in pixels from that of the first pixel.
+    grid.SetOrigin([(1 / scale_factor - 1) / 2] * 2)
+    finer = np.empty((len(frames), rows * scale_factor, columns * scale_factor), dtype=np.float32)
+    for index, frame in enumerate(frames):
+        image = SimpleITK.GetImageFromArray(np.ascontiguousarray(frame, dtype=np.float32))
+        finer[index] = SimpleITK.GetArrayFromImage(
+            SimpleITK.Resample(image, grid, SimpleITK.Transform(), SimpleITK.sitkBSpline)
+        )
+    return finer
+
+
+BASELINES = {"bicubic": bicubic, "lanczos": lanczos, "bspline": bspline}
+"""Method -> interpolation, in the order of the tables."""
 
 
 def _check(frames: NDArray[Any], scale_factor: int) -> None:

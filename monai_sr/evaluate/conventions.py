@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import monai
 import numpy as np
 import PIL
+import SimpleITK
 import torch
 
 from monai_sr import __version__
@@ -60,6 +61,7 @@ def describe_conventions(
         "cycles per pixel, above the low-resolution image's Nyquist frequency",
         "bicubic": "a = -0.5, PyTorch's with antialias=True and align_corners=False",
         "lanczos": "three lobes, Pillow's, same field of view",
+        "bspline": "cubic B-spline, SimpleITK's, same field of view",
         "slices": f"{slices}, given to the upscaler together; {counts['slices']} scored by every method, "
         f"{counts['slices_left_out']} left out because they are constant or nowhere reach {MIN_SIGNAL:g}",
         "patients": f"{counts['patients']} with {counts['files']} files; a patient's value is the mean over "
@@ -67,7 +69,7 @@ def describe_conventions(
         "interval": _describe_interval(counts["patients"]),
         "numbering": "patients, files and slices count from 1 in the datalist's order; no name is written",
         "versions": f"monai-sr {__version__}, monai {monai.__version__}, torch {torch.__version__}, "
-        f"numpy {np.__version__}, pillow {PIL.__version__}",
+        f"numpy {np.__version__}, pillow {PIL.__version__}, simpleitk {SimpleITK.Version_VersionString()}",
     }
 
 

@@ -13,7 +13,7 @@ from monai.transforms import Randomizable
 from numpy.typing import NDArray
 
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.evaluate.baselines import bicubic, lanczos
+from monai_sr.evaluate.baselines import BASELINES
 from monai_sr.evaluate.conventions import describe_conventions
 from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pairs
 from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
@@ -97,7 +97,7 @@ def evaluate(
     overwrite: bool = False,
     on_progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Score an upscaler, bicubic and Lanczos on degraded high-resolution images; write tables and figures.
+    """Score an upscaler and the baselines on degraded high-resolution images; write tables and figures.
 
     One file is in memory at a time. The same input gives the same files.
 
@@ -175,8 +175,7 @@ def _score_file(
     if not pairs.frames:
         return []
     methods = {
-        BASELINE: bicubic(pairs.low, scale_factor),
-        "lanczos": lanczos(pairs.low, scale_factor),
+        **{name: interpolate(pairs.low, scale_factor) for name, interpolate in BASELINES.items()},
         SR: np.asarray(upscaler.predict(pairs.low), dtype=np.float32),
     }
     if methods[SR].shape != pairs.high.shape:

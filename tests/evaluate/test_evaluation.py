@@ -11,12 +11,13 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate import EvaluationItem, bicubic, evaluate, read_datalist
+from monai_sr.evaluate.baselines import BASELINES
 from monai_sr.evaluate.evaluation import BASELINE, SR
 from monai_sr.evaluate.pairs import load_pairs
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.transforms import BicubicDownsample, RandRicianNoise
 
-METHODS = (BASELINE, "lanczos", SR)
+METHODS = (*BASELINES, SR)
 
 
 class Sharpened:
