@@ -1,61 +1,64 @@
-"""Train the weights that the bundles release, from a folder of images and its patient-level manifest."""
+"""Train the weights that the bundles release, from folders of images and their patient-level datalists."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
+import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from monai_sr.data import load_part
+from monai_sr.intensity import IntensityRange
+from monai_sr.io import read_volume
+
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
-# Bundle and scale -> what differs from the bundle's own configuration.
-RELEASES: dict[str, dict[str, Any]] = {
-    "edsr_mri_x2": {"max_epochs": 30, "val_interval": 2},
-    "edsr_mri_x4": {"max_epochs": 20, "val_interval": 2, "patch_size": 32, "initial_trunk": "edsr_mri_x2"},
-    "srgan_mri_x4": {"pretrain_epochs": 5, "max_epochs": 3, "val_interval": 1},
-    "srgan_mri_x2": {
-        "pretrain_epochs": 2,
-        "max_epochs": 1,
-        "patch_size": 24,
-        "val_interval": 1,
-        "initial_trunk": "srgan_mri_x4/pixel",
-    },
-}
-GAN_SETTINGS: dict[str, Any] = {
-    "vgg_layer": "relu2_2",
-    "feature_weight": 0.02,
-    "adversarial_weight": 0.002,
-    "discriminator_def::channels": 32,
-    # Runs of a few hundred iterations: the average and the ramp have to be shorter than they.
-    "ema::decay": 0.99,
-    "train::trainer::adversarial_ramp": 100,
-}
+Settings = dict[str, Any]
+
+# Bundle and scale -> its runs, one after the other, each from the weights of the one before; a run says what
+# differs from the bundle's own configuration. `initial_trunk` names another release, trained before.
+RELEASES: dict[str, list[Settings]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 
-def command(release: str, arguments: argparse.Namespace) -> list[str]:
-    """Command line that trains one release.
+def output_dir(runs: Path, release: str, number: int) -> Path:
+    """Folder of one run of a release, counted from 0."""
+    return runs / release / str(number)
+
+
+def command(release: str, number: int, arguments: argparse.Namespace) -> list[str]:
+    """Command line of one run.
 
     Args:
         release: a name of `RELEASES`, bundle and scale.
+        number: index of the run.
         arguments: of this script.
 
     Returns:
         Program and arguments.
     """
     bundle, scale = release.rsplit("_x", 1)
-    settings = {"scale_factor": scale, **RELEASES[release]}
-    if bundle.startswith("srgan"):
-        settings |= {**GAN_SETTINGS, "vgg_weights": arguments.vgg_weights}
+    modality = bundle.rpartition("_")[2]
+    settings = {"scale_factor": scale, **RELEASES[release][number]}
+    if number > 0:
+        settings["initial_weights"] = output_dir(arguments.runs, release, number - 1) / "model.pt"
     if "initial_trunk" in settings:
-        settings["initial_trunk"] = arguments.runs / settings["initial_trunk"] / "model.pt"
+        other = settings["initial_trunk"]
+        folder = output_dir(arguments.runs, other, len(RELEASES[other]) - 1)
+        pixel = folder / "pixel" / "model.pt"
+        settings["initial_trunk"] = pixel if pixel.is_file() else folder / "model.pt"
+    if bundle.startswith("srgan"):
+        settings["vgg_weights"] = arguments.vgg_weights
+    if bundle.startswith("swift_srgan"):
+        settings["mobilenet_weights"] = arguments.mobilenet_weights
     settings |= {
-        "datalist": arguments.datalist,
-        "dataset_dir": arguments.datalist.parent,
-        "output_dir": arguments.runs / release,
+        "datalist": arguments.datalists[modality],
+        "dataset_dir": Path(arguments.datalists[modality]).parent,
+        "output_dir": output_dir(arguments.runs, release, number),
         "resume": arguments.resume,
     }
     config = BUNDLES / bundle / "configs" / "train.json"
@@ -63,41 +66,121 @@ def command(release: str, arguments: argparse.Namespace) -> list[str]:
     return [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", str(config), *options]
 
 
-def release_weights(release: str, runs: Path) -> None:
-    """Copy what a run made into its bundle: weights, and the log of each stage.
+def unfinished(release: str, arguments: argparse.Namespace) -> range:
+    """The runs of a release that are still to be done; with `--resume`, from the last that was begun."""
+    count = len(RELEASES[release])
+    begun = [number for number in range(count) if output_dir(arguments.runs, release, number).is_dir()]
+    return range(max(begun, default=0) if arguments.resume else 0, count)
+
+
+def publish(release: str, arguments: argparse.Namespace) -> None:
+    """Copy what the runs made into the bundle: half-precision weights, the log of each epoch, the settings.
 
     Args:
         release: a name of `RELEASES`.
-        runs: folder of the runs.
+        arguments: of this script.
     """
     bundle, scale = release.rsplit("_x", 1)
-    run, root = runs / release, BUNDLES / bundle
-    suffix = "" if scale == "2" else f"_x{scale}"
-    stages = {"": run, "pixel_": run / "pixel"} if (run / "pixel").is_dir() else {"": run}
-    for stage, folder in stages.items():
-        state = torch.load(folder / "model.pt", map_location="cpu", weights_only=True)
-        target = root / "models" / f"{stage}model{suffix}.pt"
-        target.parent.mkdir(exist_ok=True)
-        torch.save(state, target)
-        shutil.copyfile(folder / "metrics.csv", root / "docs" / f"{stage}training_x{scale}.csv")
+    root, suffix = BUNDLES / bundle, "" if scale == "2" else f"_x{scale}"
+    folders = [output_dir(arguments.runs, release, number) for number in range(len(RELEASES[release]))]
+    two_stages = (folders[-1] / "pixel").is_dir()
+    for stage, below in (("pixel_", "pixel"), ("", ".")) if two_stages else (("", "."),):
+        (root / "models").mkdir(exist_ok=True)
+        state = torch.load(folders[-1] / below / "model.pt", map_location="cpu", weights_only=True)
+        half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+        torch.save(half, root / "models" / f"{stage}model{suffix}.pt")
+        logs = [folder / below / "metrics.csv" for folder in folders]
+        write_log([log for log in logs if log.is_file()], root / "docs" / f"{stage}training_x{scale}.csv")
+    record = {"runs": RELEASES[release], "torch": torch.__version__, "device": "CPU"}
+    if torch.cuda.is_available():
+        record["device"] = torch.cuda.get_device_name()
+    (root / "docs" / f"training_x{scale}.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    modality = bundle.rpartition("_")[2]
+    facts = describe_data(arguments.datalists[modality])
+    (root / "docs" / "training_data.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+
+
+def write_log(logs: list[Path], target: Path) -> None:
+    """Join the logs of successive runs, with a first column that counts the runs from 1."""
+    rows = []
+    for number, log in enumerate(logs, start=1):
+        with log.open(newline="", encoding="utf-8") as file:
+            rows += [{"run": number, **row} for row in csv.DictReader(file)]
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(
+            file, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def describe_data(datalist: Path) -> dict[str, Any]:
+    """What a model saw: counts of every part; spacing, types and intensities of the training part.
+
+    Args:
+        datalist: datalist JSON.
+
+    Returns:
+        Facts without a name of a file or a patient.
+    """
+    content = json.loads(Path(datalist).read_text(encoding="utf-8"))
+    facts: dict[str, Any] = {
+        part: {"files": len(items), "patients": len({item["patient"] for item in items})}
+        for part, items in content.items()
+        if part in ("training", "validation", "test")
+    }
+    spacings, sizes, types, bounds = [], [], set(), []
+    for item in load_part(str(datalist), "training"):
+        volume = read_volume(item["label"])
+        # A picture without a header has no spacing: its affine is the identity.
+        if not np.array_equal(volume.affine, np.eye(4)):
+            spacings += np.linalg.norm(volume.affine[:3, :2], axis=0).round(4).tolist()
+        sizes += volume.array.shape[1:]
+        types.add(str(volume.array.dtype))
+        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
+        seen = IntensityRange.from_array(real)
+        bounds += [seen.lower, seen.upper]
+    facts["training"] |= {
+        "pixel_spacing_mm": [min(spacings), max(spacings)] if spacings else None,
+        "rows_columns": [min(sizes), max(sizes)],
+        "types": sorted(types),
+        "intensity": [min(bounds), max(bounds)],
+    }
+    return facts
 
 
 def main() -> None:
-    """Train, then put weights and logs into the bundles."""
+    """Train, then put weights, logs and settings into the bundles."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datalist", type=Path, required=True, help="datalist JSON made by `monai-sr split`")
+    parser.add_argument(
+        "--datalists",
+        nargs="+",
+        required=True,
+        metavar="MODALITY=FILE",
+        help="datalist JSON of each modality, made by `monai-sr split`: mri=mri.json oct=oct.json ...",
+    )
     parser.add_argument("--vgg-weights", default="published", help="VGG19 weights: a file, or 'published'")
+    parser.add_argument(
+        "--mobilenet-weights", default="published", help="MobileNetV2 weights: a file, or 'published'"
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
     parser.add_argument(
         "--only", choices=RELEASES, nargs="+", default=list(RELEASES), help="releases to train"
     )
     parser.add_argument("--resume", action="store_true", help="go on with runs that were stopped")
+    parser.add_argument(
+        "--publish-only", action="store_true", help="train nothing; put what the runs hold into the bundles"
+    )
     arguments = parser.parse_args()
+    arguments.datalists = {
+        key: Path(path).resolve() for key, path in (pair.split("=", 1) for pair in arguments.datalists)
+    }
     for release in arguments.only:
-        line = command(release, arguments)
-        print(" ".join(line), flush=True)
-        subprocess.run(line, check=True)
-        release_weights(release, arguments.runs)
+        for number in [] if arguments.publish_only else unfinished(release, arguments):
+            line = command(release, number, arguments)
+            print(" ".join(line), flush=True)
+            subprocess.run(line, check=True)
+        publish(release, arguments)
 
 
 if __name__ == "__main__":

@@ -175,11 +175,20 @@ def run_stage(trainer: Trainer) -> None:
 
     Args:
         trainer: trainer, restored or not.
+
+    Raises:
+        SystemExit: with code 130, if the user interrupts it.
     """
     if trainer.state.epoch >= trainer.state.max_epochs:
         logger.info("Training has all its %d epochs; nothing is left to run.", trainer.state.max_epochs)
         return
-    trainer.run()
+    try:
+        trainer.run()
+    except KeyboardInterrupt:
+        logger.warning(
+            "Interrupted in epoch %d; --resume True goes on from the last whole epoch.", trainer.state.epoch
+        )
+        raise SystemExit(130) from None
 
 
 def _bare(target: Any) -> Any:

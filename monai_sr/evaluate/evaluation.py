@@ -20,7 +20,8 @@ from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, ave
 from monai_sr.evaluate.tables import write_image_table, write_json, write_markdown, write_patient_table
 from monai_sr.io.atomic import atomic_folder, check_destination
 from monai_sr.metrics import image_quality, radial_power_spectrum
-from monai_sr.metrics.image_quality import MAX_PSNR, METRICS
+from monai_sr.metrics.image_quality import METRICS
+from monai_sr.metrics.psnr import MAX_PSNR
 from monai_sr.report import evaluation_figure, power_spectrum_figure, save_figure
 
 SR = "super-resolution"

@@ -3,8 +3,10 @@
 from monai_sr.metrics.haar_psi import HaarPSIMetric, haar_psi
 from monai_sr.metrics.image_quality import image_quality
 from monai_sr.metrics.power_spectrum import SpectrumErrorMetric, radial_power_spectrum, spectrum_error
+from monai_sr.metrics.psnr import CappedPSNRMetric
 
 __all__ = [
+    "CappedPSNRMetric",
     "HaarPSIMetric",
     "SpectrumErrorMetric",
     "haar_psi",

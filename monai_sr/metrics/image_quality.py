@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from monai.metrics.regression import MultiScaleSSIMMetric, PSNRMetric, SSIMMetric
+from monai.metrics.regression import MultiScaleSSIMMetric, SSIMMetric
 from torch import Tensor
 
 from monai_sr.metrics.haar_psi import haar_psi
 from monai_sr.metrics.power_spectrum import spectrum_error
+from monai_sr.metrics.psnr import CappedPSNRMetric
 
 DATA_RANGE = 1.0
-MAX_PSNR = 100.0  # dB; identical images have an infinite PSNR, which would make every mean infinite
 MS_SSIM_MIN_SIZE = 176  # MONAI's smallest image for five scales of an 11-pixel window
 MIN_SIZE = 16
 
@@ -68,7 +68,7 @@ def image_quality(pred: Tensor, target: Tensor, scale_factor: int) -> dict[str, 
     if min(pred.shape) >= MS_SSIM_MIN_SIZE:
         ms_ssim = _value(MultiScaleSSIMMetric(spatial_dims=2, data_range=DATA_RANGE)(y_pred, y))
     return {
-        "psnr": min(_value(PSNRMetric(max_val=DATA_RANGE)(y_pred, y)), MAX_PSNR),
+        "psnr": _value(CappedPSNRMetric(max_val=DATA_RANGE)(y_pred, y)),
         "ssim": _value(SSIMMetric(spatial_dims=2, data_range=DATA_RANGE)(y_pred, y)),
         "ms_ssim": ms_ssim,
         "haar_psi": _value(haar_psi(y_pred, y)),

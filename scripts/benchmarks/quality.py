@@ -1,137 +1,266 @@
-"""Measure every released bundle on a test set and write the tables that README and the cards show."""
+"""Measure the released bundles on test sets, and write the tables that README and the cards show.
+
+The measured numbers are kept in quality.json, beside this script; tables and figure are drawn from it alone.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from monai_sr.bundle import Bundle
-from monai_sr.evaluate import EvaluationResult, evaluate, make_degradation, read_datalist
+from monai_sr.bundle import Bundle, weights_file
+from monai_sr.evaluate import BASELINES, EvaluationResult, evaluate, make_degradation, read_datalist
+from monai_sr.evaluate.statistics import Estimate, summarise
+from monai_sr.report.figures import save_figure
 from monai_sr.upscaler import Upscaler
 
 ROOT = Path(__file__).resolve().parents[2]
+NUMBERS = Path(__file__).with_suffix(".json")
+FIGURE = ROOT / "docs" / "quality.png"
 COLUMNS = {
     "psnr": ("PSNR, dB", 2),
     "ssim": ("SSIM", 4),
     "haar_psi": ("HaarPSI", 4),
     "spectrum_error_high": ("high spectrum error, dB", 2),
 }
+COMMAND = "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json"
 START, END = "<!-- results: scripts/benchmarks/quality.py writes this part -->", "<!-- end of results -->"
-COMMAND = "python scripts/benchmarks/quality.py --datalist DATALIST"
+STATED = (
+    *("channel", "border", "intensities", "data_range", "PSNR", "SSIM, MS-SSIM", "HaarPSI", "spectrum error"),
+    *("bicubic", "lanczos", "bspline", "slices", "patients", "interval", "versions"),
+)
+Row = dict[str, Any]
 
 
-def rows(result: EvaluationResult, bundle: str, scale: int, kernel: str, with_baselines: bool) -> list[str]:
-    """Table rows of one evaluation.
+def released() -> list[Bundle]:
+    """The bundles that have weights, by name."""
+    folders = sorted(card.parents[1] for card in (ROOT / "bundles").glob("*/configs/metadata.json"))
+    return [bundle for bundle in map(Bundle, folders) if bundle.scale_factors]
+
+
+def modality(bundle: Bundle) -> str:
+    """What a bundle's images are: the last part of its name."""
+    return bundle.name.rpartition("_")[2]
+
+
+def stages(bundle: Bundle, scale: int) -> dict[str, Path]:
+    """Method's name in the tables -> weights: those of the pixel-loss stage, if any, and the final ones."""
+    pixel = weights_file(bundle.root, scale, "pixel")
+    found = {f"{bundle.name}, pixel stage": pixel} if pixel.is_file() else {}
+    return found | {bundle.name: weights_file(bundle.root, scale)}
+
+
+def measure(bundle: Bundle, scale: int, arguments: argparse.Namespace) -> Iterator[Row]:
+    """Evaluate one bundle at one scale, by the literature's kernel and by its modality's.
+
+    Args:
+        bundle: a bundle with weights for that scale.
+        scale: scale factor.
+        arguments: of this script.
+
+    Yields:
+        Rows of the table; the baselines' come with each method's.
+    """
+    items = read_datalist(arguments.datalists[modality(bundle)], "test")
+    for kernel in ("bicubic", bundle.card["degradation_kernel"]):
+        for method, weights in stages(bundle, scale).items():
+            folder = f"{weights.stem}_{bundle.name}_x{scale}_{kernel}"
+            result = evaluate(
+                Upscaler.from_bundle(bundle.root, scale, weights),
+                items,
+                degradation=make_degradation(kernel, scale),
+                scale_factor=scale,
+                out_dir=arguments.output / folder,
+                max_slices=arguments.max_slices,
+                overwrite=True,
+            )
+            yield from rows(result, bundle, scale, kernel, method, weights)
+
+
+def rows(
+    result: EvaluationResult, bundle: Bundle, scale: int, kernel: str, method: str, weights: Path
+) -> Iterator[Row]:
+    """One row for each baseline and one for the network.
 
     Args:
         result: what `evaluate` returned.
-        bundle: name that stands for the super-resolution's row.
+        bundle: what was evaluated.
         scale: scale factor.
         kernel: short name of the degradation.
-        with_baselines: whether to give the interpolations' rows too.
+        method: the network's name in the tables.
+        weights: its file.
 
-    Returns:
-        Markdown rows.
+    Yields:
+        The rows as they are kept.
     """
-    lines = []
-    for method, metrics in result.summary.items():
-        baseline = method in ("bicubic", "lanczos")
-        if baseline and not with_baselines:
-            continue
-        cells = [f"x{scale}", kernel, method if baseline else f"**{bundle}**"]
-        cells += [f"{metrics[key].mean:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
-        gain = result.differences.get(method, {}).get("psnr")
-        cells.append(
-            ""
-            if gain is None or method == "bicubic"
-            else f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]"
-        )
+    against = {name: summarise(result.patients, baseline=name) for name in ("bicubic", "lanczos")}
+    for name, metrics in result.summary.items():
+        network = name not in BASELINES
+        yield {
+            "modality": modality(bundle),
+            "scale": scale,
+            "kernel": kernel,
+            "method": method if network else name,
+            "bundle": bundle.name if network else None,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if network else None,
+            "scores": {key: asdict(metrics[key]) for key in COLUMNS},
+            "psnr_gains": {
+                other: asdict(gains[name]["psnr"]) for other, gains in against.items() if name in gains
+            },
+            "conventions": {key: result.conventions[key] for key in STATED},
+        }
+
+
+def merge(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
+    """New rows in the place of old ones, in the order of the tables."""
+
+    def key(row: Row) -> tuple[str, int, str, str]:
+        return row["modality"], row["scale"], row["kernel"], row["method"]
+
+    def order(row: Row) -> tuple[Any, ...]:
+        names = list(BASELINES)
+        known = names.index(row["method"]) if row["method"] in names else len(names)
+        return row["modality"], row["scale"], row["kernel"] != "bicubic", known, row["method"]
+
+    return sorted({key(row): row for row in (*old, *new)}.values(), key=order)
+
+
+def table(selected: Iterable[Row]) -> str:
+    """Markdown table of rows."""
+    titles = ["images", "scale", "kernel", "method", *(title for title, _ in COLUMNS.values())]
+    titles += ["PSNR gain on bicubic, dB", "on Lanczos, dB"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for row in selected:
+        name = f"**{row['method']}**" if row["bundle"] else row["method"]
+        cells = [row["modality"], f"x{row['scale']}", row["kernel"], name]
+        cells += [f"{row['scores'][key]['mean']:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
+        cells += [_gain(row["psnr_gains"].get(other)) for other in ("bicubic", "lanczos")]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    return "\n".join(lines)
 
 
-def table(lines: list[str]) -> str:
-    """A whole Markdown table from its rows."""
-    titles = [
-        "scale",
-        "kernel",
-        "method",
-        *(title for title, _ in COLUMNS.values()),
-        "PSNR gain on bicubic, dB",
+def _gain(gain: dict[str, Any] | None) -> str:
+    if gain is None:
+        return ""
+    estimate = Estimate(**gain)
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:+.2f}"
+    return f"{estimate.mean:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]"
+
+
+def texts(kept: dict[str, Any]) -> dict[Path, str]:
+    """Every file that shows results -> its text with the tables of `kept` in place."""
+    shown = {ROOT / "README.md": [row for row in kept["rows"] if row["kernel"] == "bicubic"]}
+    for bundle in released():
+        methods = {*BASELINES, *stages(bundle, 2)}
+        shown[bundle.root / "docs" / "README.md"] = [
+            row for row in kept["rows"] if row["modality"] == modality(bundle) and row["method"] in methods
+        ]
+    made = {}
+    for path, selected in shown.items():
+        before, rest = path.read_text(encoding="utf-8").split(START)
+        text = f"{table(selected)}\n\n{_note(kept['command'], selected)}"
+        made[path] = f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}"
+    return made
+
+
+def _note(command: str, selected: list[Row]) -> str:
+    lines = [f"Made by `{command}`, which also writes the scores of each image. Conventions:"]
+    for key in STATED:
+        said: dict[str, list[str]] = {}
+        for row in selected:
+            said.setdefault(row["conventions"][key], []).append(f"{row['modality']} x{row['scale']}")
+        for sentence, of in said.items():
+            where = "" if len(said) == 1 else f" ({', '.join(dict.fromkeys(of))})"
+            lines.append(f"- {key}{where}: {sentence}")
+    return "\n".join(lines)
+
+
+def draw(kept: dict[str, Any]) -> None:
+    """Draw every method's PSNR gain over bicubic, with its interval."""
+    from matplotlib.figure import Figure
+
+    selected = [row for row in kept["rows"] if row["kernel"] == "bicubic" and "bicubic" in row["psnr_gains"]]
+    figure = Figure(figsize=(8, 1 + 0.24 * len(selected)), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(reversed(selected)):
+        gain = Estimate(**row["psnr_gains"]["bicubic"])
+        colour = "tab:blue" if row["bundle"] else "tab:gray"
+        axes.plot([gain.mean], [place], "o", color=colour)
+        if gain.low is not None:
+            axes.plot([gain.low, gain.high], [place, place], "-", color=colour)
+    names = [f"{row['method']}, {row['modality']} x{row['scale']}" for row in reversed(selected)]
+    axes.set_yticks(range(len(names)), names)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_xlabel("PSNR gain on bicubic, dB: mean over test patients and 95% interval")
+    save_figure(figure, FIGURE)
+
+
+def check(kept: dict[str, Any]) -> list[str]:
+    """What in the checkout does not follow from the kept numbers."""
+    faults = [
+        f"{path.relative_to(ROOT)} does not show the tables of {NUMBERS.name}"
+        for path, text in texts(kept).items()
+        if path.read_text(encoding="utf-8") != text
     ]
-    return "\n".join([f"| {' | '.join(titles)} |", "|---" * len(titles) + "|", *lines])
+    measured = {(row["method"], row["scale"]): row["weights_sha256"] for row in kept["rows"] if row["bundle"]}
+    for bundle in released():
+        for scale in bundle.scale_factors:
+            for method, weights in stages(bundle, scale).items():
+                if measured.get((method, scale)) != hashlib.sha256(weights.read_bytes()).hexdigest():
+                    faults.append(f"{weights.relative_to(ROOT)} is not what {NUMBERS.name} was measured with")
+    return faults
 
 
-def put_between(path: Path, text: str) -> None:
-    """Replace what stands between the markers in a file."""
-    before, rest = path.read_text(encoding="utf-8").split(START)
-    path.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
-
-
-def main() -> None:
-    """Evaluate, then rewrite the tables in README and the cards."""
+def main() -> int:
+    """Measure and write, or with `--check` compare what is committed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--datalist", type=Path, required=True, help="datalist JSON whose test part is measured"
+        "--datalists",
+        nargs="+",
+        default=[],
+        metavar="MODALITY=FILE",
+        help="datalist JSON of each modality, whose test part is measured: mri=mri.json oct=oct.json ...",
     )
-    parser.add_argument("--kernels", nargs="+", default=["bicubic", "kspace"])
+    parser.add_argument("--only", nargs="+", help="bundles to measure; the others' numbers are kept")
     parser.add_argument("--output", type=Path, default=Path("quality"), help="folder of the evaluations")
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
-    arguments = parser.parse_args()
-    items = read_datalist(arguments.datalist, "test")
-    folders = sorted(card.parents[1] for card in (ROOT / "bundles").glob("*/configs/metadata.json"))
-    pairs = sorted({scale for folder in folders for scale in Bundle(folder).scale_factors})
-    lines: dict[str, list[str]] = {"README": [], **{folder.name: [] for folder in folders}}
-    conventions: dict[str, str] = {}
-    for scale in pairs:
-        for kernel in arguments.kernels:
-            with_baselines = True
-            for folder in folders:
-                if scale not in Bundle(folder).scale_factors:
-                    continue
-                upscaler = Upscaler.from_bundle(folder, scale)
-                about = {"bundle": folder.name, "weights_sha256": upscaler.provenance.weights_sha256}
-                result = evaluate(
-                    upscaler,
-                    items,
-                    degradation=make_degradation(kernel, scale),
-                    scale_factor=scale,
-                    out_dir=arguments.output / f"{folder.name}_x{scale}_{kernel}",
-                    max_slices=arguments.max_slices,
-                    about=about,
-                    overwrite=True,
-                )
-                conventions = dict(result.conventions)
-                lines[folder.name] += rows(result, folder.name, scale, kernel, with_baselines=True)
-                if kernel == "bicubic":
-                    lines["README"] += rows(result, folder.name, scale, kernel, with_baselines)
-                with_baselines = False
-                print(*lines[folder.name][-3:], sep="\n", flush=True)
-    kept = (
-        "channel",
-        "border",
-        "intensities",
-        "data_range",
-        "PSNR",
-        "SSIM, MS-SSIM",
-        "HaarPSI",
-        "spectrum error",
-        "bicubic",
-        "lanczos",
-        "slices",
-        "patients",
-        "interval",
-        "versions",
+    parser.add_argument(
+        "--check", action="store_true", help="measure nothing; fail if a table is not up to date"
     )
-    stated = "\n".join(f"- {key}: {conventions[key]}" for key in kept)
-    made_by = f"{COMMAND} --kernels {' '.join(arguments.kernels)}"
+    arguments = parser.parse_args()
+    kept = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else {"rows": []}
+    if arguments.check:
+        faults = check(kept)
+        print(*faults, sep="\n", end="\n" if faults else "")
+        return bool(faults)
+    arguments.datalists = dict(pair.split("=", 1) for pair in arguments.datalists)
+    kept["command"] = (
+        "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json"
+    )
     if arguments.max_slices is not None:
-        made_by += f" --max-slices {arguments.max_slices}"
-    note = f"\n\nMade by `{made_by}`, which also writes the scores of each image. Conventions:\n{stated}"
-    put_between(ROOT / "README.md", table(lines["README"]) + note)
-    for folder in folders:
-        put_between(folder / "docs" / "README.md", table(lines[folder.name]) + note)
+        kept["command"] += f" --max-slices {arguments.max_slices}"
+    for bundle in released():
+        if modality(bundle) not in arguments.datalists or bundle.name not in (
+            arguments.only or [bundle.name]
+        ):
+            continue
+        for scale in bundle.scale_factors:
+            new = list(measure(bundle, scale, arguments))
+            print(table(new), flush=True)
+            kept["rows"] = merge(kept["rows"], new)
+            NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    for path, text in texts(kept).items():
+        path.write_text(text, encoding="utf-8")
+    draw(kept)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

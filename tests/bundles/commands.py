@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from monai_sr.bundle import Bundle
+
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLES = ROOT / "bundles"
 NAMES = sorted(path.name for path in BUNDLES.iterdir() if (path / "configs").is_dir())
+RELEASED = [name for name in NAMES if Bundle(BUNDLES / name).scale_factors]
 
 # One real epoch in seconds: the sample's images, a network small enough.
 SMALL = {
@@ -26,8 +29,12 @@ SMALL = {
 SMALL_GAN = {"discriminator_def::channels": "4"}
 
 
+def is_adversarial(bundle: Path) -> bool:
+    return "srgan" in bundle.name
+
+
 def small_options(bundle: Path, **more: object) -> list[str]:
-    settings = SMALL | (SMALL_GAN if bundle.name.startswith("srgan") else {})
+    settings = SMALL | (SMALL_GAN if is_adversarial(bundle) else {})
     settings |= {key: str(value) for key, value in more.items()}
     return [text for key, value in settings.items() for text in (f"--{key}", value)]
 

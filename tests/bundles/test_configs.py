@@ -11,8 +11,8 @@ import pytest
 import torch
 from monai.bundle import ConfigWorkflow, ckpt_export, verify_metadata, verify_net_in_out
 
-from monai_sr.bundle import Bundle
-from tests.bundles.commands import BUNDLES, NAMES, ROOT
+from monai_sr.bundle import Bundle, weights_file
+from tests.bundles.commands import BUNDLES, NAMES, ROOT, is_adversarial
 
 BUILD = str(ROOT / "scripts" / "build_bundles.py")
 
@@ -54,7 +54,7 @@ def test_bundles_are_complete(bundle):
     for name in (
         *("LICENSE", "configs/metadata.json", "configs/train.json", "configs/evaluate.json"),
         *("configs/inference.json", "configs/multi_gpu_train.json", "configs/logging.conf"),
-        *("docs/README.md", "docs/data_license.txt", "models/model.pt"),
+        *("docs/README.md", "docs/data_license.txt"),
     ):
         assert (bundle / name).is_file(), name
     assert json.loads((bundle / "configs/metadata.json").read_text())["name"] == bundle.name
@@ -70,6 +70,20 @@ def test_bundles_are_complete(bundle):
 )
 def test_every_property_is_there(bundle, kind, configs):
     assert workflow(bundle, kind, *configs).check_properties() == []
+
+
+def test_released_weights_come_with_their_records(released):
+    for scale in Bundle(released).scale_factors:
+        assert json.loads((released / "docs" / f"training_x{scale}.json").read_text())["runs"]
+        assert (released / "docs" / f"training_x{scale}.csv").is_file()
+        if is_adversarial(released):
+            assert weights_file(released, scale, "pixel").is_file()
+            assert (released / "docs" / f"pixel_training_x{scale}.csv").is_file()
+
+
+def test_all_weights_together_stay_small():
+    sizes = [path.stat().st_size for path in BUNDLES.rglob("models/*.pt")]
+    assert 1e6 < sum(sizes) < 150e6
 
 
 def test_metadata_fits_the_schema(bundle, schema_path, tmp_path):
@@ -97,8 +111,8 @@ def test_scale_is_output_over_input(bundle, scale_factor):
         assert network(torch.rand(1, 1, 7, 9)).shape == (1, 1, 7 * scale_factor, 9 * scale_factor)
 
 
-def test_released_weights_export_to_torchscript(bundle, tmp_path):
-    configs = bundle / "configs"
+def test_released_weights_export_to_torchscript(released, tmp_path):
+    bundle, configs = released, released / "configs"
     exported = tmp_path / "model.ts"
     ckpt_export(
         net_id="network_def",

@@ -237,3 +237,16 @@ def test_the_scaler_of_half_precision_continues(tmp_path, make_trainer):
 def test_numbers_out_of_range_are_named(tmp_path, pairs, argument):
     with pytest.raises(ValueError, match=argument):
         Run(tmp_path, pairs, **{argument: -1})
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path, pairs, caplog):
+    run = Run(tmp_path, pairs)
+
+    def interrupt(engine):
+        raise KeyboardInterrupt
+
+    run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        run_stage(run.trainer)
+    assert stopped.value.code == 130
+    assert "--resume True" in caplog.text

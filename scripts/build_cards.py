@@ -1,0 +1,171 @@
+"""Write the model cards from one template, the texts in cards.json and the records of the trainings."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from monai.bundle import ConfigParser
+
+from monai_sr.bundle import Bundle, weights_file
+
+BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
+PARTS = BUNDLES / "_parts"
+START, END = "<!-- results: ", "<!-- end of results -->"
+
+
+def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> str:
+    """The text of one card, with the results that stand in the present one.
+
+    Args:
+        bundle: the bundle.
+        network: key of the networks in `texts`.
+        modality: key of its modalities.
+        texts: content of `cards.json`.
+
+    Returns:
+        Markdown.
+    """
+    config = ConfigParser(ConfigParser.load_config_file(bundle.root / "configs" / "train.json"))
+    about = dict(texts["networks"][network])
+    about["structure"] = about["structure"].format(**config["network_def"])
+    images = dict(texts["modalities"][modality])
+    images["degradation"] = images["degradation"].format(*config["degrade_random"][1]["weights"])
+    scales = bundle.scale_factors
+    records = {scale: _record(bundle.root, scale) for scale in scales}
+    notes = dict.fromkeys(record["note"] for record in records.values() if record.get("note"))
+    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+        (PARTS / "card.md").read_text(encoding="utf-8")
+    )
+    text = template.render(
+        name=bundle.name,
+        key=modality,
+        network=about,
+        modality=images,
+        scales=" and ".join(f"x{scale}" for scale in scales) or "no weights yet",
+        parameters=", ".join(f"x{scale} {_parameters(bundle, scale):,}" for scale in scales or [2]),
+        weights=_weights(bundle),
+        degradation_version=bundle.card["degradation_version"],
+        data=_data(bundle.root),
+        runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
+        notes=list(notes),
+        only=" ".join(f"{bundle.name}_x{scale}" for scale in scales or [2, 4]),
+    )
+    present = bundle.root / "docs" / "README.md"
+    if not present.is_file():
+        return text
+    results = START + present.read_text(encoding="utf-8").split(START)[1].split(END)[0]
+    before, rest = text.split(START)
+    return before + results + END + rest.split(END)[1]
+
+
+def _parameters(bundle: Bundle, scale: int) -> int:
+    return sum(parameter.numel() for parameter in bundle.network(scale).parameters())
+
+
+def _weights(bundle: Bundle) -> str:
+    files = [f"`models/{weights_file('', scale).name}` (x{scale})" for scale in bundle.scale_factors]
+    pixel = [
+        f"`models/{weights_file('', scale, 'pixel').name}`"
+        for scale in bundle.scale_factors
+        if weights_file(bundle.root, scale, "pixel").is_file()
+    ]
+    if not files:
+        return "none released yet: train it, or take another bundle of these images"
+    return ", ".join(files) + (f"; {', '.join(pixel)}, the same after the pixel stage alone" if pixel else "")
+
+
+def _data(root: Path) -> dict[str, str]:
+    path = root / "docs" / "training_data.json"
+    if not path.is_file():
+        return {"parts": "None yet", "seen": ""}
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    names = ("training", "validation", "test")
+    parts = [f"{name} {facts[name]['files']} files of {facts[name]['patients']} patients" for name in names]
+    spacing = facts["training"]["pixel_spacing_mm"]
+    seen = (
+        f"Pixel spacing seen in training: {spacing[0]:.2f} to {spacing[1]:.2f} mm."
+        if spacing
+        else "The files state no pixel spacing."
+    )
+    low, high = facts["training"]["intensity"]
+    depth = ", ".join(facts["training"]["types"])
+    return {
+        "parts": "; ".join(parts).capitalize(),
+        "seen": f"{seen} Stored as {depth}; the 0.1 and 99.9 percentiles lie within {low:g} and {high:g}.",
+    }
+
+
+def _record(root: Path, scale: int) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(
+        (root / "docs" / f"training_x{scale}.json").read_text(encoding="utf-8")
+    )
+    return record
+
+
+def _runs(root: Path, scale: int, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row of the table of trainings for each run and stage of one scale."""
+    config = ConfigParser.load_config_file(root / "configs" / "train.json")
+    two = (root / "docs" / f"pixel_training_x{scale}.csv").is_file()
+    rows = []
+    for number, settings in enumerate(record["runs"], start=1):
+        parser = ConfigParser(dict(config))
+        for key, value in {"scale_factor": scale, **settings}.items():
+            parser[key] = value
+        for stage in ("pixel", "adversarial") if two else ("pixel",):
+            first = two and stage == "pixel"
+            log = root / "docs" / f"{'pixel_' if first else ''}training_x{scale}.csv"
+            epochs, best = _best_epoch(log, number, "val_psnr" if stage == "pixel" else "val_spectrum_error")
+            rows.append(
+                {
+                    "scale": scale,
+                    "number": number,
+                    "stage": stage,
+                    "epochs": epochs,
+                    "iterations": parser.get_parsed_content("iterations_per_epoch"),
+                    "batch": parser["volumes_per_batch"] * parser["crops_per_volume"],
+                    "crop": parser.get_parsed_content("crop_size"),
+                    "learning_rate": f"{parser['pretrain_learning_rate' if first else 'learning_rate']:g}",
+                    "seed": parser["seed"],
+                    "best_epoch": best,
+                }
+            )
+    return rows
+
+
+def _best_epoch(log: Path, run: int, metric: str) -> tuple[int, int]:
+    """Epochs of one run in a log, and the one whose metric is best."""
+    with log.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["run"]) == run]
+    scored = [(float(row[metric]), int(row["epoch"])) for row in rows if row[metric]]
+    return len(rows), (max if metric == "val_psnr" else min)(scored)[1]
+
+
+def main() -> int:
+    """Write the cards, or with `--check` fail where a committed one is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a card is out of date")
+    check = parser.parse_args().check
+    texts = json.loads((PARTS / "cards.json").read_text(encoding="utf-8"))
+    stale = []
+    for network in texts["networks"]:
+        for modality in texts["modalities"]:
+            bundle = Bundle(BUNDLES / f"{network}_{modality}")
+            path, text = bundle.root / "docs" / "README.md", card(bundle, network, modality, texts)
+            if path.is_file() and path.read_text(encoding="utf-8") == text:
+                continue
+            stale.append(path.relative_to(BUNDLES.parent))
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    for path in stale:
+        print(f"{'out of date' if check else 'written'}: {path}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
