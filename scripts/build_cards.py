@@ -38,7 +38,6 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
     images["degradation"] = images["degradation"].format(*config["degrade_random"][1]["weights"])
     scales = bundle.scale_factors
     records = {scale: _record(bundle.root, scale) for scale in scales}
-    notes = dict.fromkeys(record["note"] for record in records.values() if record.get("note"))
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
         (PARTS / "card.md").read_text(encoding="utf-8")
     )
@@ -47,17 +46,17 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         key=modality,
         network=about,
         modality=images,
-        scales=" and ".join(f"x{scale}" for scale in scales) or "no weights yet",
+        scales=" and ".join(f"x{scale}" for scale in scales),
         parameters=", ".join(f"x{scale} {_parameters(bundle, scale):,}" for scale in scales or [2]),
         weights=_weights(bundle),
         degradation_version=bundle.card["degradation_version"],
         data=_data(bundle.root),
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
-        notes=list(notes),
+        notes=texts["notes"].get(bundle.name, []),
         only=" ".join(f"{bundle.name}_x{scale}" for scale in scales or [2, 4]),
     )
     present = bundle.root / "docs" / "README.md"
-    if not present.is_file():
+    if START not in text or not present.is_file() or START not in present.read_text(encoding="utf-8"):
         return text
     results = START + present.read_text(encoding="utf-8").split(START)[1].split(END)[0]
     before, rest = text.split(START)
@@ -80,25 +79,27 @@ def _weights(bundle: Bundle) -> str:
     return ", ".join(files) + (f"; {', '.join(pixel)}, the same after the pixel stage alone" if pixel else "")
 
 
-def _data(root: Path) -> dict[str, str]:
+def _data(root: Path) -> str:
+    """What the network saw, from the facts that its training left."""
     path = root / "docs" / "training_data.json"
     if not path.is_file():
-        return {"parts": "None yet", "seen": ""}
+        return ""
     facts = json.loads(path.read_text(encoding="utf-8"))
     names = ("training", "validation", "test")
-    parts = [f"{name} {facts[name]['files']} files of {facts[name]['patients']} patients" for name in names]
-    spacing = facts["training"]["pixel_spacing_mm"]
-    seen = (
-        f"Pixel spacing seen in training: {spacing[0]:.2f} to {spacing[1]:.2f} mm."
-        if spacing
-        else "The files state no pixel spacing."
+    parts = [
+        f"{facts[name]['files']} files of {facts[name]['patients']} patients for {name}" for name in names
+    ]
+    seen = facts["training"]
+    spacing = "The training files state no pixel spacing."
+    if seen["pixel_spacing_mm"]:
+        low, high = seen["pixel_spacing_mm"]
+        spacing = f"Pixel spacing seen in training: {low:.2f} to {high:.2f} mm."
+    fewest, most = seen["rows_columns"]
+    low, high = seen["intensity"]
+    return (
+        f"{', '.join(parts)}, split by patient. {spacing} Sides of {fewest} to {most} pixels, stored as "
+        f"{' and '.join(seen['types'])}, whose 0.1 and 99.9 percentiles lie within {low:g} and {high:g}."
     )
-    low, high = facts["training"]["intensity"]
-    depth = ", ".join(facts["training"]["types"])
-    return {
-        "parts": "; ".join(parts).capitalize(),
-        "seen": f"{seen} Stored as {depth}; the 0.1 and 99.9 percentiles lie within {low:g} and {high:g}.",
-    }
 
 
 def _record(root: Path, scale: int) -> dict[str, Any]:
@@ -126,6 +127,7 @@ def _runs(root: Path, scale: int, record: dict[str, Any]) -> list[dict[str, Any]
                     "scale": scale,
                     "number": number,
                     "stage": stage,
+                    "loss": _loss(parser, stage, two),
                     "epochs": epochs,
                     "iterations": parser.get_parsed_content("iterations_per_epoch"),
                     "batch": parser["volumes_per_batch"] * parser["crops_per_volume"],
@@ -136,6 +138,12 @@ def _runs(root: Path, scale: int, record: dict[str, Any]) -> list[dict[str, Any]
                 }
             )
     return rows
+
+
+def _loss(parser: ConfigParser, stage: str, two_stages: bool) -> str:
+    if stage == "adversarial":
+        return "as above"
+    return str(parser["pretrain::loss::_target_" if two_stages else "loss::_target_"]).rpartition(".")[2]
 
 
 def _best_epoch(log: Path, run: int, metric: str) -> tuple[int, int]:
