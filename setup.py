@@ -54,6 +54,7 @@ DEV_REQUIRES = [
     "mypy>=1.14,<3",
     "pre-commit>=3.7,<5",
     "setuptools>=77,<90",
+    "jinja2>=3.1.6,<4",
     "nilearn>=0.11,<1",
     "scikit-image>=0.22,<1",
 ]
