@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import FileDataset
+from pydicom.uid import UID
 
 from monai_sr.errors import InputError
 from monai_sr.geometry import same_orientation, slice_affine, slice_positions, spacing_findings
@@ -20,7 +22,14 @@ from monai_sr.volume import MAX_VOXELS, Volume
 
 _logger = logging.getLogger(__name__)
 
-_GROUPING_KEYWORDS = ["Modality", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Rows"]
+_GROUPING_KEYWORDS = [
+    "SOPClassUID",
+    "Modality",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "Rows",
+]
 _SPACING_TOLERANCE = 1e-3
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
@@ -82,24 +91,23 @@ def list_series(folder: Path) -> list[Series]:
 
     Args:
         folder: searched with all its subfolders; hidden entries, DICOMDIR and whatever is no DICOM image are
-            passed over.
+            passed over, but a file named .dcm must be DICOM.
 
     Returns:
         The series, sorted by study, SeriesNumber and SeriesInstanceUID.
 
     Raises:
-        InputError: if there is no DICOM image.
+        InputError: if there is no DICOM image, or a damaged one.
     """
     found: dict[tuple[str, str], list[Path]] = {}
     first: dict[tuple[str, str], tuple[int, str]] = {}
-    passed_over, unreadable = 0, []
+    passed_over = 0
     with quiet_pydicom():
         for path in _files(folder):
-            try:
-                header = read_header(path, _GROUPING_KEYWORDS)
-            except InputError as error:
-                unreadable.append(error)
-                continue
+            # A series that lost a slice would pass for a whole one: what may be a slice must be readable.
+            header = read_header(path, _GROUPING_KEYWORDS)
+            if _is_damaged(path, header):
+                raise InputError(f"{path} is damaged; copy it again or take it out of the folder")
             if header is None or "Rows" not in header:
                 passed_over += 1
                 continue
@@ -109,11 +117,7 @@ def list_series(folder: Path) -> list[Series]:
             )
             found.setdefault(key, []).append(path)
     if not found:
-        if unreadable:
-            raise unreadable[0]
         raise InputError(f"{folder} holds no DICOM image ({passed_over} other files); name another folder")
-    for reason in unreadable:
-        _logger.warning("passed over: %s", reason)
     if passed_over:
         _logger.info("%s: passed over %d files that are not DICOM images", folder, passed_over)
     listed = []
@@ -121,6 +125,14 @@ def list_series(folder: Path) -> list[Series]:
         same_study = tuple(sorted((first[key][0], key[1]) for key in found if key[0] == study))
         listed.append(Series(folder, uid, first[study, uid][1], tuple(found[study, uid]), same_study))
     return listed
+
+
+def _is_damaged(path: Path, header: FileDataset | None) -> bool:
+    if header is None:
+        return path.suffix.lower() == ".dcm"
+    # A file that ends too early reads as one without its last attributes.
+    sop_class = header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID")
+    return "Rows" not in header and (not sop_class or UID(str(sop_class)).name.endswith("Image Storage"))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -144,6 +156,8 @@ def _assemble(instances: Sequence[Instance], path: Path, study_series: tuple[tup
     for index, instance in enumerate(instances):
         array[index] = decode(instance)
         padding[index] = padding_mask(array[index], instance)
+    if len({str(instance.header.get("PatientID") or "") for instance in instances}) > 1:
+        _logger.warning("%s: one series with several PatientIDs; check that it is of one patient", path)
     padding_values = {instance.padding_value for instance in instances} - {None}
     padded = bool(padding.any())
     return Volume(

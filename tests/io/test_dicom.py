@@ -3,6 +3,8 @@ import shutil
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
 from monai_sr.errors import InputError
 from monai_sr.io import list_series, read_series, read_volume
@@ -69,11 +71,59 @@ def test_files_of_other_kinds_are_passed_over(make_series, caplog):
     nested.mkdir(parents=True)
     shutil.move(folder / "5-90", nested / "5-90")
     (folder / "notes.txt").write_text("DICM is not here")
-    (folder / "empty.dcm").touch()
+    (folder / "thumbnail").touch()
     (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
     with caplog.at_level(logging.INFO):
         assert read_volume(folder).array.shape == (3, 10, 12)
     assert "passed over 2 files" in caplog.text
+
+
+def cut(folder):
+    path = folder / "5-90"
+    path.write_bytes(path.read_bytes()[:400])
+    return path
+
+
+def cut_in_the_meta_information(folder):
+    path = folder / "5-90"
+    path.write_bytes(path.read_bytes()[:140])
+    return path
+
+
+def add_text(folder):
+    path = folder / "bad.DCM"
+    path.write_text("not an image")
+    return path
+
+
+@pytest.mark.parametrize("damage", [cut, cut_in_the_meta_information, add_text])
+def test_a_damaged_slice_is_never_dropped(make_series, damage):
+    folder = make_series()
+    with pytest.raises(InputError, match="is damaged") as caught:
+        damaged = damage(folder)
+        read_volume(folder)
+    assert str(damaged) in str(caught.value)
+    damaged.unlink()
+    assert len(read_volume(folder).array) >= 2
+
+
+def test_dicom_without_an_image_is_passed_over(make_series):
+    folder = make_series()
+    report = Dataset()
+    report.SOPClassUID, report.SOPInstanceUID = BasicTextSRStorage, "1.2.3"
+    report.file_meta = FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    report.save_as(folder / "report.dcm", enforce_file_format=True)
+    assert len(read_volume(folder).array) == 3
+
+
+def test_several_patients_in_one_series_are_warned_of_without_their_names(make_series, caplog):
+    def edit(image, index):
+        image.PatientID = f"secret-{index}"
+
+    assert len(read_volume(make_series(edit=edit)).array) == 3
+    assert "several PatientIDs" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_exact_copies_are_passed_over_and_others_refused(make_series):
