@@ -28,6 +28,10 @@ SR = "super-resolution"
 BASELINE = "bicubic"
 REFERENCE = "high resolution"
 SEED = 0
+WRITTEN_FILES = (
+    r"per_image\.csv|per_patient\.csv|results\.(md|json)|(worst_slice|power_spectrum|patient_\d{3,})\.png"
+)
+"""Regular expression of the names of an evaluation's files."""
 SPECTRUM_FREQUENCIES = np.linspace(1 / 128, 0.5, 64)
 
 Frames = NDArray[np.float32]
@@ -112,7 +116,8 @@ def evaluate(
             it appears once everything is written.
         max_slices: at most so many slices of each file, evenly spaced; None for all.
         about: facts on the upscaler that the tables state, such as bundle and `weights_sha256`.
-        overwrite: whether `out_dir` may hold an earlier evaluation, which is then replaced.
+        overwrite: whether `out_dir` may hold an earlier evaluation, which is then replaced; a folder that
+            holds anything else is refused.
         on_progress: called with the number of files done and of all files.
 
     Returns:
@@ -135,7 +140,7 @@ def evaluate(
         degradation.set_random_state(seed=SEED)
     out_dir = Path(out_dir)
     for item in items:
-        check_destination(out_dir, item.path, folder=True, overwrite=overwrite)
+        check_destination(out_dir, item.path, folder=True, overwrite=overwrite, written=WRITTEN_FILES)
     run = _Run()
     with atomic_folder(out_dir) as folder:
         n_done = 0

@@ -10,7 +10,7 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import check_destination
 from monai_sr.io.dicom import Series, list_series, read_file
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.dicom_writer import check_dicom_output, is_single_file, write_dicom
+from monai_sr.io.dicom_writer import WRITTEN_FILES, check_dicom_output, is_single_file, write_dicom
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
@@ -97,7 +97,7 @@ def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool =
         check_image_output(volume, path)
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
-    check_destination(path, volume.path, folder=folder, overwrite=overwrite)
+    check_destination(path, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)
 
 
 def write_volume(
@@ -112,7 +112,8 @@ def write_volume(
         volume: `scale_factor` times finer than its `source`, in stored values within `stored_range`.
         path: output folder or file.
         provenance: what made it; a second run with the same provenance writes the same UIDs and bytes.
-        overwrite: replace an earlier output, which survives if writing fails.
+        overwrite: replace an earlier output, which survives if writing fails; a folder that holds
+            anything else is refused.
 
     Raises:
         InputError: if `check_output` refuses `path`.

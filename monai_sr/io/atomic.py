@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from monai_sr.errors import InputError, MonaiSRError
 
 
-def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool) -> None:
+def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool, written: str = "") -> None:
     """Refuse an output that would touch the input or an earlier output.
 
     Args:
@@ -19,6 +20,8 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
         source: file or folder that was read.
         folder: whether `path` is to be a folder.
         overwrite: whether an earlier output may be replaced.
+        written: regular expression of the names of an earlier output's files; a folder that holds any other
+            is never replaced.
 
     Raises:
         InputError: with the reason and the remedy.
@@ -29,7 +32,12 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
     if real in real_source.parents:
         raise InputError(f"{path} holds the input {source}; choose an output elsewhere")
     if not path.exists():
+        nearest = next((parent for parent in real.parents if parent.exists()), real)
+        if not nearest.is_dir():
+            raise InputError(f"{nearest} is not a folder; choose another output than {path}")
         return
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path} is neither a file nor a folder; choose another output")
     if folder != path.is_dir():
         kind = "folder" if path.is_dir() else "file"
         raise InputError(f"{path} exists and is a {kind}; choose another output")
@@ -39,7 +47,14 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
         raise InputError(f"{path} holds folders, which an earlier output never does; choose another output")
     if not overwrite and (not folder or any(path.iterdir())):
         state = "is not empty" if folder else "exists"
-        raise InputError(f"{path} {state}; choose another output or allow overwriting")
+        raise InputError(f"{path} {state}; choose another output or add --overwrite")
+    foreign = (
+        sorted(entry.name for entry in path.iterdir() if not re.fullmatch(written, entry.name))
+        if folder
+        else []
+    )
+    if foreign:
+        raise InputError(f"{path / foreign[0]} is not of an earlier output; move it or choose another output")
 
 
 @contextmanager
@@ -101,7 +116,9 @@ def _cleaned_up(path: Path, partial: Path) -> Iterator[None]:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
-            partial.unlink(missing_ok=True)
+            # Where not even the folder above could be made, there is nothing to remove.
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
 
 
 def _swap(partial: Path, path: Path) -> None:

@@ -17,6 +17,9 @@ from monai_sr.volume import Provenance, Volume
 
 _MAX_ROWS = 65535
 
+WRITTEN_FILES = r"\d{5,}\.dcm"
+"""Regular expression of the names in a folder of derived images."""
+
 
 def is_single_file(path: Path) -> bool:
     """Whether an output is one DICOM file (named .dcm or .dicom) rather than a folder."""

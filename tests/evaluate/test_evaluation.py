@@ -283,6 +283,10 @@ def test_an_earlier_result_survives_unless_overwriting(datalist, tmp_path):
     assert path.read_bytes() == old
     run(datalist, path.parent, Sharpened(0.2), overwrite=True)
     assert path.read_bytes() != old
+    (path.parent / "thesis.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"thesis\.csv is not of an earlier output"):
+        run(datalist, path.parent, overwrite=True)
+    assert (path.parent / "thesis.csv").read_text() == "mine"
 
 
 def test_results_never_go_where_the_images_are(datalist):

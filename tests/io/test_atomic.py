@@ -101,7 +101,7 @@ def test_output_folder_that_would_harm_is_refused(tmp_path, output, reason):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=reason):
         check_destination(tmp_path / output, tmp_path / "in", folder=True, overwrite=output != "full")
-    check_destination(tmp_path / "full", tmp_path / "in", folder=True, overwrite=True)
+    check_destination(tmp_path / "full", tmp_path / "in", folder=True, overwrite=True, written=r"\d+\.dcm")
     check_destination(tmp_path / "empty", tmp_path / "in", folder=True, overwrite=False)
 
 
@@ -116,6 +116,34 @@ def test_output_file_that_would_harm_is_refused(tmp_path):
         check_destination(source, source, folder=False, overwrite=True)
     with pytest.raises(InputError, match="is a folder"):
         check_destination(tmp_path, tmp_path.parent / "in.nii", folder=False, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "my00001.dcm", "00001.dcm.txt"])
+def test_a_folder_with_files_of_one_s_own_is_never_replaced(tmp_path, name):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "00001.dcm").touch()
+    (out / name).touch()
+    with pytest.raises(InputError, match=f"{name} is not of an earlier output"):
+        check_destination(out, tmp_path / "in", folder=True, overwrite=True, written=r"\d{5}\.dcm")
+
+
+def test_an_output_that_is_no_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="null is neither a file nor a folder"):
+        check_destination(Path(os.devnull), tmp_path / "in", folder=False, overwrite=True)
+    (tmp_path / "file").touch()
+    for output in (Path(os.devnull, "out.png"), tmp_path / "file" / "deep" / "out.png"):
+        with pytest.raises(InputError, match="(null|file) is not a folder"):
+            check_destination(output, tmp_path / "in", folder=False, overwrite=True)
+
+
+def test_a_file_below_a_file_is_a_failure_without_traceback(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(MonaiSRError, match="could not be written"),
+        atomic_file(tmp_path / "file" / "out.png"),
+    ):
+        pass
 
 
 def test_link_to_the_input_is_refused(tmp_path):

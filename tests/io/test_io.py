@@ -41,6 +41,16 @@ def test_output_can_be_checked_before_any_work(make_series, tmp_path):
     check_output(volume, tmp_path / "out", overwrite=True)
 
 
+def test_overwriting_spares_files_of_one_s_own(make_series, repeated, provenance, tmp_path):
+    volume, output = read_volume(make_series()), tmp_path / "out"
+    write_volume(repeated(volume), output, provenance())
+    write_volume(repeated(volume), output, provenance(), overwrite=True)
+    (output / "diagnosis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"diagnosis\.txt"):
+        write_volume(repeated(volume), output, provenance(), overwrite=True)
+    assert (output / "diagnosis.txt").read_text() == "mine"
+
+
 def test_volume_of_unknown_source_is_refused(provenance, tmp_path):
     volume = Volume(np.zeros((1, 2, 2)), np.eye(4), np.ones(1), np.zeros(1), (0, 1), Source(), Path("in"))
     with pytest.raises(ValueError, match="read_volume returned"):
