@@ -48,12 +48,8 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
     if not overwrite and (not folder or any(path.iterdir())):
         state = "is not empty" if folder else "exists"
         raise InputError(f"{path} {state}; choose another output or add --overwrite")
-    foreign = (
-        sorted(entry.name for entry in path.iterdir() if not re.fullmatch(written, entry.name))
-        if folder
-        else []
-    )
-    if foreign:
+    names = sorted(entry.name for entry in path.iterdir()) if folder else []
+    if foreign := [name for name in names if not re.fullmatch(written, name)]:
         raise InputError(f"{path / foreign[0]} is not of an earlier output; move it or choose another output")
 
 

@@ -133,7 +133,7 @@ def test_an_output_that_is_no_file_is_refused(tmp_path):
         check_destination(Path(os.devnull), tmp_path / "in", folder=False, overwrite=True)
     (tmp_path / "file").touch()
     for output in (Path(os.devnull, "out.png"), tmp_path / "file" / "deep" / "out.png"):
-        with pytest.raises(InputError, match="(null|file) is not a folder"):
+        with pytest.raises(InputError, match=r"(null|file) is not a folder"):
             check_destination(output, tmp_path / "in", folder=False, overwrite=True)
 
 

@@ -99,8 +99,8 @@ def add_text(folder):
 @pytest.mark.parametrize("damage", [cut, cut_in_the_meta_information, add_text])
 def test_a_damaged_slice_is_never_dropped(make_series, damage):
     folder = make_series()
+    damaged = damage(folder)
     with pytest.raises(InputError, match="is damaged") as caught:
-        damaged = damage(folder)
         read_volume(folder)
     assert str(damaged) in str(caught.value)
     damaged.unlink()
