@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import logging
+import math
 import os
 import random
 import re
@@ -13,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monai_sr.errors import InputError
+
+_logger = logging.getLogger(__name__)
 
 Datalist = dict[str, list[dict[str, str]]]
 
@@ -43,16 +47,17 @@ def split_dataset(
     patient comes, in this order, from the manifest, from `patient_pattern`, from a hash of the
     DICOM PatientID, from a BIDS `sub-XXX` in the path, from the first folder below `dataset_dir`, or from
     the file's name without suffix. Where a patient has several files of different names, or one folder
-    per contrast, say who is who by the manifest or the pattern.
+    per contrast, say who is who by the manifest or the pattern; a warning says where folders or names of
+    files were taken for patients.
 
     Args:
         dataset_dir: folder that is searched, hidden entries left out.
         fractions: shares of the patients for training, validation and test, summing to 1; a share of 0
             leaves that part empty.
         seed: seed of the shuffle; the same seed and patients give the same split.
-        manifest: CSV file with the columns `path` (relative to the manifest's folder), `patient` or
-            `subject_id`, and optionally `split`, which then replaces `fractions`. Only its rows below
-            `dataset_dir` are used.
+        manifest: CSV file with the columns `path` (relative to the manifest's folder or, where no such file
+            exists, to `dataset_dir`), `patient` or `subject_id`, and optionally `split`, which then replaces
+            `fractions`. Only its rows below `dataset_dir` are used.
         patient_pattern: regular expression searched in each image's path relative to `dataset_dir`; its
             first group, or else the whole match, is the patient.
 
@@ -61,20 +66,18 @@ def split_dataset(
 
     Raises:
         InputError: if there is no image, a patient cannot be told or is in two parts, there are fewer
-            patients than parts, or the manifest, the pattern or the fractions are not usable.
+            patients than parts, the manifest, the pattern or the fractions are not usable, or both a manifest
+            and a pattern are given.
     """
     root = Path(dataset_dir)
     if not root.is_dir():
         raise InputError(f"{root} is not a folder: name the folder that holds the images")
+    if manifest is not None and patient_pattern is not None:
+        raise InputError("--manifest and --patient-pattern exclude each other: leave one of them out")
     if manifest is not None:
         items, splits = _read_manifest(Path(manifest), root)
     else:
-        pattern = _compile(patient_pattern)
-        items = [
-            {"label": image.relative_to(root).as_posix(), "patient": _patient(image, root, pattern)}
-            for image in _find_images(root)
-        ]
-        splits = []
+        items, splits = _search(root, _compile(patient_pattern)), []
     if not items:
         raise InputError(
             f"{root} holds no image: NIfTI, PNG, TIFF, JPEG and DICOM series folders are looked for"
@@ -89,11 +92,14 @@ def split_dataset(
     return datalist
 
 
-def check_datalist(datalist: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
+def check_datalist(
+    datalist: Mapping[str, Sequence[Mapping[str, str]]], name: str | Path = "the datalist"
+) -> None:
     """Refuse a datalist that would let a patient be in two parts.
 
     Args:
         datalist: part -> items with `label` and `patient`; keys other than the three parts are ignored.
+        name: what messages call it, such as its file.
 
     Raises:
         InputError: if no part has an item, an item lacks a key, or a patient or a file is in two parts.
@@ -102,21 +108,30 @@ def check_datalist(datalist: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
         >>> check_datalist({"training": [{"label": "a.nii.gz", "patient": "1"}],
         ...                 "test": [{"label": "b.nii.gz", "patient": "1"}]})
         Traceback (most recent call last):
-        monai_sr.errors.InputError: patient '1' is in training and in test: keep each patient in one part
+        monai_sr.errors.InputError: a.nii.gz in training and b.nii.gz in test are of one patient: keep each
+        patient in one part of the datalist
     """
     if not any(datalist.get(part) for part in PARTS):
-        raise InputError(f"the datalist has no item: it needs {', '.join(PARTS)} with label and patient")
-    part_of: dict[tuple[str, str], str] = {}
+        raise InputError(f"{name} has no item: it needs {', '.join(PARTS)} with label and patient")
+    files: dict[str, str] = {}
+    patients: dict[str, tuple[str, str]] = {}
     for part in PARTS:
         for index, item in enumerate(datalist.get(part, ())):
-            for key, noun in (("patient", "patient"), ("label", "file")):
+            for key in ("patient", "label"):
                 if not item.get(key):
-                    raise InputError(f"item {index} of {part} has no {key!r}: add it to the datalist")
-                first = part_of.setdefault((key, item[key]), part)
-                if first != part:
-                    raise InputError(
-                        f"{noun} {item[key]!r} is in {first} and in {part}: keep each {noun} in one part"
-                    )
+                    raise InputError(f"item {index} of {part} has no {key!r}: add it to {name}")
+            label = item["label"]
+            if (first := files.setdefault(label, part)) != part:
+                raise InputError(
+                    f"file {label!r} is in {first} and in {part}: keep each file in one part of {name}"
+                )
+            # An identifier may name a person: the files say as well who is meant.
+            first, other = patients.setdefault(item["patient"], (part, label))
+            if first != part:
+                raise InputError(
+                    f"{other} in {first} and {label} in {part} are of one patient: keep each patient in one "
+                    f"part of {name}"
+                )
 
 
 def write_datalist(datalist: Datalist, path: str | Path, dataset_dir: str | Path) -> None:
@@ -146,6 +161,21 @@ def write_datalist(datalist: Datalist, path: str | Path, dataset_dir: str | Path
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _search(root: Path, pattern: re.Pattern[str] | None) -> list[dict[str, str]]:
+    """Items of all images below `root`; says where a patient was only guessed."""
+    items, guesses = [], set()
+    for image in _find_images(root):
+        patient, guess = _patient(image, root, pattern)
+        items.append({"label": image.relative_to(root).as_posix(), "patient": patient})
+        guesses.add(guess)
+    if found := " or ".join(sorted(guesses - {""})):
+        _logger.warning(
+            "patients told by the %s; use --patient-pattern or --manifest if that is wrong",
+            found.replace("DATASET_DIR", str(root)),
+        )
+    return items
 
 
 def _find_images(root: Path) -> Iterator[Path]:
@@ -184,23 +214,25 @@ def _compile(patient_pattern: str | None) -> re.Pattern[str] | None:
         ) from None
 
 
-def _patient(image: Path, root: Path, pattern: re.Pattern[str] | None) -> str:
+def _patient(image: Path, root: Path, pattern: re.Pattern[str] | None) -> tuple[str, str]:
+    """Patient of an image, and by which guess, empty where the patient is stated."""
     relative = image.relative_to(root)
     if pattern is not None:
         match = pattern.search(relative.as_posix())
         patient = match and (match.group(1) if pattern.groups else match.group())
         if not patient:
             raise InputError(f"{relative} does not match the patient pattern {pattern.pattern!r}: correct it")
-        return patient
+        return patient, ""
     if image.is_dir():
-        return _patient_of_series(image)
+        return _patient_of_series(image), ""
     if match := BIDS_SUBJECT.search(relative.as_posix()):
-        return match.group(1)
+        return match.group(1), ""
     if len(relative.parts) > 1:
-        return relative.parts[0]
-    return next(
+        return relative.parts[0], "first folder below DATASET_DIR"
+    name = next(
         image.name[: -len(suffix)] for suffix in IMAGE_SUFFIXES if image.name.lower().endswith(suffix)
     )
+    return name, "file name"
 
 
 def _patient_of_series(folder: Path) -> str:
@@ -240,14 +272,19 @@ def _read_manifest(manifest: Path, root: Path) -> tuple[list[dict[str, str]], li
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             rows, columns = list(reader), set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest} cannot be read as a CSV file: {error}") from None
+    except FileNotFoundError:
+        raise InputError(f"{manifest} does not exist: check the path of the manifest") from None
+    except OSError as error:
+        raise InputError(f"{manifest} cannot be opened ({error.strerror}): check the file") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise InputError(f"{manifest} cannot be read as a CSV file: save it as CSV in UTF-8") from None
     who = next((name for name in ("patient", "subject_id") if name in columns), None)
     if who is None or "path" not in columns:
         raise InputError(f"{manifest} needs the columns 'path' and 'patient' (or 'subject_id')")
+    base = next((base for base in (manifest.parent, root) if _names_image(rows, base, root)), manifest.parent)
     items, splits = [], []
     for line, row in enumerate(rows, start=2):
-        image = Path(os.path.abspath(manifest.parent / (row["path"] or "")))
+        image = Path(os.path.abspath(base / (row["path"] or "")))
         if not image.is_relative_to(os.path.abspath(root)):
             continue
         if not image.exists():
@@ -261,12 +298,25 @@ def _read_manifest(manifest: Path, root: Path) -> tuple[list[dict[str, str]], li
             if split not in SPLIT_NAMES:
                 raise InputError(f"line {line} of {manifest} has the split {split!r}: use {', '.join(PARTS)}")
             splits.append(SPLIT_NAMES[split])
+    if not items:
+        raise InputError(
+            f"no row of {manifest} names an image below {root}: its paths start from the manifest's folder "
+            "or from DATASET_DIR"
+        )
     return items, splits
+
+
+def _names_image(rows: Sequence[Mapping[str, str]], base: Path, root: Path) -> bool:
+    """Whether a row's path, taken from `base`, is there below `root`."""
+    paths = (Path(os.path.abspath(base / row["path"])) for row in rows if row["path"])
+    return any(path.is_relative_to(os.path.abspath(root)) and path.exists() for path in paths)
 
 
 def _assign(patients: set[str], fractions: tuple[float, float, float], seed: int) -> dict[str, str]:
     """Part of each patient: every part with a share gets at least one, the rest goes by the shares."""
-    if min(fractions) < 0 or not fractions[0] or abs(sum(fractions) - 1) > FRACTION_TOLERANCE:
+    # A NaN is smaller than nothing and larger than nothing: no comparison finds it.
+    unusable = not all(math.isfinite(fraction) for fraction in fractions)
+    if unusable or min(fractions) < 0 or not fractions[0] or abs(sum(fractions) - 1) > FRACTION_TOLERANCE:
         raise InputError(f"the fractions {fractions} must be 0 or more, sum to 1 and leave some for training")
     wanted = [part for part, fraction in zip(PARTS, fractions, strict=True) if fraction]
     if len(patients) < len(wanted):

@@ -178,8 +178,12 @@ def test_a_manifest_without_split_is_split_by_its_patients(tmp_path):
         ("path,patient\nmissing.nii,1\n", "line 2 .* does not exist"),
         ("path,patient\na.nii,\n", "line 2 .* has no patient"),
         ("path,patient,split\na.nii,1,dev\n", "split 'dev'"),
-        ("path,patient,split\na.nii,1,train\nb.nii,1,test\n", "'1' is in training and in test"),
-        ("path,patient\n../a.nii,1\n", "holds no image"),
+        (
+            "path,patient,split\na.nii,1,train\nb.nii,1,test\n",
+            r"a\.nii in training and b\.nii in test",
+        ),
+        ("path,patient\n../a.nii,1\n", "no row of .* names an image below"),
+        ("path,patient\n", "no row of .* names an image below"),
     ],
 )
 def test_an_unusable_manifest_is_refused(tmp_path, text, reason):
@@ -191,8 +195,41 @@ def test_an_unusable_manifest_is_refused(tmp_path, text, reason):
 
 
 def test_an_unreadable_manifest_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"missing\.csv does not exist: check the path") as caught:
         split_dataset(tmp_path, manifest=tmp_path / "missing.csv")
+    assert "Errno" not in str(caught.value)
+    with pytest.raises(InputError, match="cannot be opened"):
+        split_dataset(tmp_path, manifest=tmp_path)
+    (tmp_path / "m.csv").write_bytes(b"path,patient\n\xff\xfe,1\n")
+    with pytest.raises(InputError, match="cannot be read as a CSV"):
+        split_dataset(tmp_path, manifest=tmp_path / "m.csv")
+
+
+def test_a_manifest_elsewhere_may_name_paths_below_the_dataset(tmp_path):
+    root = make_files(tmp_path / "root", *(f"deep/{index}.nii" for index in range(3)))
+    manifest = tmp_path / "lists" / "m.csv"
+    manifest.parent.mkdir()
+    manifest.write_text("path,patient\n" + "".join(f"deep/{index}.nii,p{index}\n" for index in range(3)))
+    datalist = split_dataset(root, manifest=manifest)
+    assert labels(datalist) == ["deep/0.nii", "deep/1.nii", "deep/2.nii"]
+    assert all_patients(datalist) == ["p0", "p1", "p2"]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "said"),
+    [
+        (["T1/a.nii", "T2/a.nii", "PD/a.nii"], None, "patients told by the first folder below"),
+        (["a.nii", "b.nii", "c.nii"], None, "patients told by the file name; use --patient-pattern"),
+        (["sub-1/a.nii", "sub-2/a.nii", "sub-3/a.nii"], None, None),
+        (["T1/a.nii", "T1/b.nii", "T1/c.nii"], r"T1/(.)", None),
+    ],
+)
+def test_a_guess_of_who_is_who_is_said(tmp_path, caplog, names, pattern, said):
+    split_dataset(make_files(tmp_path, *names), patient_pattern=pattern)
+    if said is None:
+        assert not caplog.messages
+    else:
+        assert said in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -201,6 +238,9 @@ def test_an_unreadable_manifest_is_refused(tmp_path):
         ({"fractions": (0.5, 0.2, 0.2)}, "sum to 1"),
         ({"fractions": (1.2, -0.1, -0.1)}, "0 or more"),
         ({"fractions": (0.0, 0.5, 0.5)}, "leave some for training"),
+        ({"fractions": (float("nan"), 0.5, 0.5)}, "sum to 1"),
+        ({"fractions": (0.5, 0.5, float("nan"))}, "sum to 1"),
+        ({"patient_pattern": "a", "manifest": "m.csv"}, "exclude each other"),
         ({"patient_pattern": "("}, "not a regular expression"),
         ({"patient_pattern": "case"}, "does not match"),
         ({"fractions": (0.7, 0.15, 0.15)}, "2 patient"),
@@ -234,7 +274,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
         ({"test": [{"patient": "1"}]}, "item 0 of test has no 'label'"),
         (
             {"training": [{"label": "a", "patient": "1"}], "validation": [{"label": "b", "patient": "1"}]},
-            "patient '1' is in training and in validation",
+            "a in training and b in validation are of one patient",
         ),
         (
             {"training": [{"label": "a", "patient": "1"}], "test": [{"label": "a", "patient": "2"}]},

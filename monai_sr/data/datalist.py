@@ -37,9 +37,11 @@ def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
         raise InputError(
             f"{path} is not a datalist: each part must be a list of items with label and patient."
         )
+    if part not in PARTS:
+        raise InputError(f"There is no part {part}: use one of {', '.join(PARTS)}.")
     if not parts.get(part):
         raise InputError(f"{path} has no images in its part {part}: split again with more patients.")
-    check_datalist(parts)
+    check_datalist(parts, path)
     items = [{**item, "label": str(path.parent / item["label"])} for item in parts[part]]
     for item in items:
         if not Path(item["label"]).exists():

@@ -64,7 +64,10 @@ def test_the_embedded_sample_has_every_part(part):
         ({"test": [{"label": "a", "patient": "A"}]}, "no images in its part training"),
         ({"training": ["a.nii"]}, "is not a datalist"),
         ({"training": {"label": "a.nii", "patient": "A"}}, "is not a datalist"),
-        ({"training": [{"label": "a.nii"}]}, "item 0 of training has no 'patient'"),
+        (
+            {"training": [{"label": "a.nii"}]},
+            r"item 0 of training has no 'patient': .*datalist\.json",
+        ),
         ({"training": [{"patient": "A"}]}, "item 0 of training has no 'label'"),
         ({"training": [{"label": "gone.nii", "patient": "A"}]}, r"gone\.nii.*does not exist"),
     ],
@@ -89,5 +92,11 @@ def test_a_patient_in_two_parts_is_refused_whichever_part_is_read(write):
         ["a.nii", "b.nii", "c.nii"],
     )
     for part in ("training", "validation", "test"):
-        with pytest.raises(InputError, match="training and in test"):
+        with pytest.raises(InputError, match=r"a\.nii in training and c\.nii in test .*datalist\.json"):
             load_part(path, part)
+
+
+def test_an_unknown_part_names_those_that_there_are(write):
+    path = write({"training": [{"label": "a.nii", "patient": "A"}]}, ["a.nii"])
+    with pytest.raises(InputError, match="no part foo: use one of training, validation, test"):
+        load_part(path, "foo")
