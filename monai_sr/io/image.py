@@ -18,6 +18,18 @@ from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Vo
 _TYPES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
 """Stored type of each of Pillow's grayscale modes."""
 
+_CHANNELS = (
+    "has colours; only single-channel images of 8 or 16 bits are supported, a stack of them as one page each"
+)
+_REFUSED = {
+    **dict.fromkeys(("RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB"), _CHANNELS),
+    "F": "holds floating point; convert it to 16 bits or to NIfTI",
+    "I": "holds 32-bit or signed integers; convert it to unsigned 16 bits or to NIfTI",
+}
+"""Why some of Pillow's other modes are not read; tifffile writes a stack of 3 or 4 frames as RGB."""
+
+_REFUSED_OTHERWISE = "has colours or another depth; only single-channel images of 8 or 16 bits are supported"
+
 _FORMATS = {".png": "PNG", ".tif": "TIFF", ".tiff": "TIFF", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Pillow's format of each suffix."""
 
@@ -81,6 +93,8 @@ def read_image(path: Path) -> Volume:
             array = _pages(image, path)
     except InputError:
         raise
+    except Image.DecompressionBombError:
+        raise _too_large(path) from None
     except Exception:
         raise InputError(f"{path} is not a readable {_format(path)} file; export it again") from None
     limits = np.iinfo(array.dtype)
@@ -99,14 +113,10 @@ def _pages(image: Image.Image, path: Path) -> NDArray[Any]:
     count = getattr(image, "n_frames", 1)
     columns, rows = image.size
     if rows * columns > MAX_FRAME_PIXELS or count * rows * columns > MAX_VOXELS:
-        raise InputError(
-            f"{path} claims over {MAX_FRAME_PIXELS} pixels, more than is supported; crop it first"
-        )
+        raise _too_large(path)
     mode = image.mode
     if mode not in _TYPES:
-        raise InputError(
-            f"{path} has colours or another depth; only single-channel images of 8 or 16 bits are supported"
-        )
+        raise InputError(f"{path} {_REFUSED.get(mode, _REFUSED_OTHERWISE)}")
     array = np.empty((count, rows, columns), _TYPES[mode])
     for index in range(count):
         image.seek(index)
@@ -116,6 +126,10 @@ def _pages(image: Image.Image, path: Path) -> NDArray[Any]:
             )
         array[index] = np.asarray(image)
     return array
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"{path} is too large: over {MAX_FRAME_PIXELS} pixels are not supported; crop it first")
 
 
 def check_image_output(volume: Volume, path: Path) -> None:

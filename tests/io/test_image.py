@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -96,10 +98,29 @@ def test_damaged_and_misnamed_files_are_refused(tmp_path):
             read_volume(tmp_path / name)
 
 
-def test_size_is_capped_before_decoding(tmp_path):
+@pytest.mark.parametrize("size", [9000, 30000])
+def test_size_is_capped_before_decoding(tmp_path, size):
     Image.new("L", (7, 5)).save(tmp_path / "in.png")
     data = bytearray((tmp_path / "in.png").read_bytes())
-    data[16:24] = (9000).to_bytes(4, "big") * 2
+    # The header's sum of check, or Pillow would call the file broken.
+    data[16:24] = size.to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     (tmp_path / "in.png").write_bytes(data)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="too large: over 67108864 pixels"):
         read_volume(tmp_path / "in.png")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "reason"), [(np.float32, "floating point; convert"), (np.int32, "32-bit or signed integers")]
+)
+def test_tiff_of_another_depth_is_told_what_it_holds(tmp_path, dtype, reason):
+    first, *others = [Image.fromarray(np.ones((5, 7), dtype)) for _ in range(3)]
+    first.save(tmp_path / "in.tif", save_all=True, append_images=others)
+    with pytest.raises(InputError, match=reason):
+        read_volume(tmp_path / "in.tif")
+
+
+def test_a_stack_written_as_channels_is_told_to_be_pages(tmp_path):
+    Image.new("RGB", (7, 5)).save(tmp_path / "in.tif")
+    with pytest.raises(InputError, match="a stack of them as one page each"):
+        read_volume(tmp_path / "in.tif")
