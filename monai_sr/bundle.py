@@ -84,7 +84,12 @@ def find_bundle(name_or_path: str | Path) -> Bundle:
     """
     path = Path(name_or_path)
     if (path / CARD).is_file():
-        return Bundle(path)
+        found = Bundle(path)
+        if not found.card.keys() & {"name", "version", "network_data_format"}:
+            raise InputError(
+                f"{path} is no bundle: its {CARD.as_posix()} states neither a name nor a version."
+            )
+        return found
     known = bundle_folders()
     if str(name_or_path) in known:
         return Bundle(known[str(name_or_path)])

@@ -9,6 +9,7 @@ import torch
 from monai_sr import EDSR, Upscaler
 from monai_sr.bundle import Bundle, bundle_folders, default_root, find_bundle, weights_file
 from monai_sr.errors import InputError
+from monai_sr.evaluate import make_degradation
 
 NETWORK = {
     "_target_": "monai_sr.networks.EDSR",
@@ -120,6 +121,20 @@ def test_a_damaged_card_is_named(bundle, card):
     (bundle / "configs" / "metadata.json").write_text(card)
     with pytest.raises(InputError, match=r"metadata\.json"):
         find_bundle(bundle).version  # noqa: B018 - read on first use
+
+
+def test_a_folder_with_metadata_of_something_else_is_no_bundle(bundle):
+    (bundle / "configs" / "metadata.json").write_text('{"a": 1}')
+    with pytest.raises(InputError, match="tiny is no bundle"):
+        find_bundle(bundle)
+
+
+@pytest.mark.parametrize("scale_factor", [0, 1, -2])
+def test_a_scale_below_two_is_refused(bundle, scale_factor):
+    with pytest.raises(InputError, match=f"scale factor must be 2 or more, got {scale_factor}"):
+        Upscaler.from_bundle(bundle, scale_factor)
+    with pytest.raises(InputError, match=f"scale factor must be 2 or more, got {scale_factor}"):
+        make_degradation("kspace", scale_factor)
 
 
 def test_an_upscaler_from_a_bundle_says_what_it_is(bundle):

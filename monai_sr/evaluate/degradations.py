@@ -26,7 +26,7 @@ def make_degradation(kernel: str, scale_factor: int) -> Downsample:
         The array transform.
 
     Raises:
-        InputError: if there is no such kernel.
+        InputError: if there is no such kernel, or `scale_factor` < 2.
 
     Example:
         >>> make_degradation("kspace", 2).scale_factor
@@ -34,4 +34,6 @@ def make_degradation(kernel: str, scale_factor: int) -> Downsample:
     """
     if kernel not in KERNELS:
         raise InputError(f"There is no kernel {kernel}: use one of {', '.join(KERNELS)}.")
+    if scale_factor < 2:
+        raise InputError(f"The scale factor must be 2 or more, got {scale_factor}.")
     return KERNELS[kernel](scale_factor)
