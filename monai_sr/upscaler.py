@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.volume import Provenance, Volume
 from monai_sr.weights import read_weights
+
+_logger = logging.getLogger(__name__)
 
 TILE = 1024
 """Frames with more rows or columns than this are computed in overlapping tiles, which bounds memory."""
@@ -88,6 +91,8 @@ class Upscaler:
         """
         found = find_bundle(bundle)
         scale = DEFAULT_SCALE if scale_factor is None else scale_factor
+        if scale < DEFAULT_SCALE:
+            raise InputError(f"The scale factor must be 2 or more, got {scale}.")
         if weights is not None and alpha is not None:
             raise InputError("weights and alpha exclude each other: blend your own by `monai-sr blend`.")
         loaded = found.weights(scale, alpha) if weights is None else read_weights(weights)
@@ -116,10 +121,18 @@ class Upscaler:
             padding or not finite, keep their stored value.
 
         Raises:
+            InputError: if no pixel is finite.
             MonaiSRError: if the network gives values that are not finite.
         """
         real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
-        empty = ~np.isfinite(real) if volume.padding is None else volume.padding | ~np.isfinite(real)
+        padding = np.zeros(real.shape, np.bool_) if volume.padding is None else volume.padding
+        empty = padding | ~np.isfinite(real)
+        if not_finite := int((empty & ~padding).sum()):
+            if empty.all():
+                raise InputError(f"{volume.path} has no pixel of finite value: check how it was made.")
+            _logger.warning(
+                "%s: %d pixels are not finite; they keep their stored value", volume.path, not_finite
+            )
         intensity_range = IntensityRange.from_array(real[~empty])
         count, rows, columns = volume.array.shape
         finer = np.empty((count, rows * self.scale_factor, columns * self.scale_factor), volume.array.dtype)
@@ -135,9 +148,11 @@ class Upscaler:
             finer[index][mask] = self._repeat(volume.array[index])[mask]
             if progress is not None:
                 progress(index + 1, count)
-        padding = None if volume.padding is None else self._repeat(volume.padding)
         return replace(
-            volume, array=finer, affine=scale_affine(volume.affine, self.scale_factor), padding=padding
+            volume,
+            array=finer,
+            affine=scale_affine(volume.affine, self.scale_factor),
+            padding=None if volume.padding is None else self._repeat(volume.padding),
         )
 
     def predict(self, frames: np.ndarray) -> np.ndarray:

@@ -147,6 +147,20 @@ def test_padding_is_restored_whatever_the_network_says():
     np.testing.assert_array_equal(nearest()(source).array, repeated(source.array))
 
 
+def test_pixels_that_are_not_finite_are_counted(caplog):
+    array = noise(np.float32)
+    nearest()(volume(array))
+    assert not caplog.messages
+    array[0, 2:4, 5] = np.nan
+    nearest()(volume(array))
+    assert "2 pixels are not finite; they keep their stored value" in caplog.text
+
+
+def test_a_volume_without_a_finite_pixel_is_refused():
+    with pytest.raises(InputError, match="no pixel of finite value"):
+        nearest()(volume(np.full((2, 4, 4), np.nan, np.float32)))
+
+
 def test_pixels_that_are_not_finite_neither_spread_nor_vanish():
     array = noise(np.float32)
     array[0, 2:4, 5] = np.nan
