@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,23 @@ def load_part(datalist: str | Path, part: str) -> list[dict[str, str]]:
         if not Path(item["label"]).exists():
             raise InputError(f"{item['label']}, named in {path}, does not exist: split the dataset anew.")
     return items
+
+
+def patient_weights(items: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Weights by which a sampler draws every patient equally often, however many images each has.
+
+    Args:
+        items: what `load_part` gave.
+
+    Returns:
+        For each item, one over the number of images of its patient.
+
+    Example:
+        >>> patient_weights([{"patient": "a"}, {"patient": "b"}, {"patient": "b"}])
+        [1.0, 0.5, 0.5]
+    """
+    counts = Counter(item["patient"] for item in items)
+    return [1 / counts[item["patient"]] for item in items]
 
 
 def _are_items(content: Any) -> bool:

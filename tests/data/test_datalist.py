@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_sr.data import load_part
+from monai_sr.data import load_part, patient_weights
 from monai_sr.errors import InputError
 from monai_sr.sample import sample_dataset_dir
 
@@ -100,3 +100,11 @@ def test_an_unknown_part_names_those_that_there_are(write):
     path = write({"training": [{"label": "a.nii", "patient": "A"}]}, ["a.nii"])
     with pytest.raises(InputError, match="no part foo: use one of training, validation, test"):
         load_part(path, "foo")
+
+
+def test_every_patient_weighs_the_same():
+    items = [{"patient": patient} for patient in "abbccc"]
+    weights = patient_weights(items)
+    for patient in "abc":
+        own = [weight for weight, item in zip(weights, items, strict=True) if item["patient"] == patient]
+        assert sum(own) == pytest.approx(1)
