@@ -45,7 +45,7 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     modality = bundle.rpartition("_")[2]
     settings = {"scale_factor": scale, **RELEASES[release][number]}
     if number > 0:
-        settings["initial_weights"] = output_dir(arguments.runs, release, number - 1) / "model.pt"
+        settings["initial_weights"] = begin_with(release, number, arguments)
     if "initial_trunk" in settings:
         other = settings["initial_trunk"]
         folder = output_dir(arguments.runs, other, len(RELEASES[other]) - 1)
@@ -64,6 +64,43 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     config = BUNDLES / bundle / "configs" / "train.json"
     options = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
     return [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", str(config), *options]
+
+
+def begin_with(release: str, number: int, arguments: argparse.Namespace) -> Path:
+    """The best weights of the run before, deepened where this run has more residual blocks."""
+    before = output_dir(arguments.runs, release, number - 1) / "model.pt"
+    num_blocks = RELEASES[release][number].get("network_def::num_blocks")
+    if num_blocks == RELEASES[release][number - 1].get("network_def::num_blocks"):
+        return before
+    state = torch.load(before, map_location="cpu", weights_only=True)
+    target = output_dir(arguments.runs, release, number).with_name(f"{number}_initial.pt")
+    torch.save(deepen(state, num_blocks), target)
+    return target
+
+
+def deepen(state: dict[str, torch.Tensor], num_blocks: int) -> dict[str, torch.Tensor]:
+    """Put residual blocks that add nothing yet behind those of an EDSR, whose output stays the same.
+
+    Args:
+        state: weights of an EDSR.
+        num_blocks: how many blocks it is to have, more than it has.
+
+    Returns:
+        Weights of the deeper EDSR.
+    """
+    last = max(int(key.split(".")[1]) for key in state if key.startswith("body."))
+    old, new = f"body.{last}.", f"body.{num_blocks}."
+    deeper = {
+        new + key.removeprefix(old) if key.startswith(old) else key: value for key, value in state.items()
+    }
+    torch.manual_seed(0)
+    for index in range(last, num_blocks):
+        first = torch.nn.Conv2d(*reversed(state["body.0.body.0.weight"].shape[:2]), 3)
+        deeper |= {f"body.{index}.body.0.{key}": value for key, value in first.state_dict().items()}
+        deeper |= {
+            f"body.{index}.body.2.{key}": torch.zeros_like(value) for key, value in first.state_dict().items()
+        }
+    return deeper
 
 
 def unfinished(release: str, arguments: argparse.Namespace) -> range:
