@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from monai_sr import __version__
-from monai_sr.errors import MonaiSRError
+from monai_sr.errors import InputError, MonaiSRError
+
+if TYPE_CHECKING:
+    from monai_sr.evaluate.statistics import Estimate
 
 app = typer.Typer(
     help="Super-resolution of medical images: DICOM, NIfTI, PNG and TIFF in, the same out.",
@@ -25,6 +28,8 @@ app = typer.Typer(
 )
 console = Console()
 errors = Console(stderr=True)
+WIDE = 1000
+"""Columns of a table that is never cut."""
 
 BundleOption = Annotated[str, typer.Option("--bundle", "-b", help="Name or folder of a bundle.")]
 ScaleOption = Annotated[int, typer.Option("--scale-factor", "-s", help="Enlargement in plane: 2 or 4.")]
@@ -102,7 +107,7 @@ def evaluate(
         str, typer.Option(help="How low resolution is made: bicubic, kspace, binning or oct.")
     ] = "bicubic",
     max_slices: Annotated[
-        int | None, typer.Option(help="Evenly spaced slices per volume; all by default.")
+        int | None, typer.Option(min=1, help="Evenly spaced slices per volume; all by default.")
     ] = None,
     weights: WeightsOption = None,
     alpha: AlphaOption = None,
@@ -136,8 +141,33 @@ def evaluate(
             overwrite=overwrite,
             on_progress=partial(_advance, bar, task),
         )
-    console.print(Markdown((result.out_dir / "results.md").read_text(encoding="utf-8")))
+    for title, summary, signed in (
+        ("Mean over patients", result.summary, False),
+        ("Paired difference to bicubic", result.differences, True),
+    ):
+        console.print(_summary_table(title, summary, signed))
+        console.print()
+    for name, text in result.conventions.items():
+        console.print(f"{name}: {text}", highlight=False, markup=False)
     console.print(f"Written: {output}", highlight=False, soft_wrap=True)
+
+
+def _summary_table(title: str, summary: Mapping[str, Mapping[str, Estimate]], signed: bool) -> Table:
+    """Metrics by methods: there are fewer methods, so that a terminal of 80 columns holds them uncut."""
+    from monai_sr.evaluate.tables import estimate_cells
+    from monai_sr.metrics.image_quality import METRICS
+
+    table = Table(
+        Column("metric", max_width=10),
+        *(Column(method, min_width=len(method) + 1) for method in summary),
+        title=title,
+        box=None,
+        pad_edge=False,
+    )
+    columns = [list(estimate_cells(metrics, METRICS, signed)) for metrics in summary.values()]
+    for name, *cells in zip(METRICS.values(), *columns, strict=True):
+        table.add_row(name, *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells))
+    return table
 
 
 @app.command()
@@ -145,12 +175,14 @@ def bundles() -> None:
     """List the bundles that can be used by name."""
     from monai_sr.bundle import Bundle, bundle_folders
 
+    # A path that is cut or folded could not be copied; a terminal wraps what is wider than itself.
+    wide = Console(width=WIDE)
     table = Table("name", "version", "scales", "task", "folder", box=None)
     for name, folder in bundle_folders().items():
         bundle = Bundle(folder)
         scales = ", ".join(f"x{scale}" for scale in bundle.scale_factors) or "none trained"
         table.add_row(name, bundle.version, scales, str(bundle.card.get("task", "")), str(folder))
-    console.print(table)
+    wide.print(table, soft_wrap=True)
 
 
 @app.command()
@@ -162,7 +194,10 @@ def split(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="CSV with the columns path, patient (or subject_id) and, optionally, split."),
+        typer.Option(
+            help="CSV with the columns path (from its own folder or from DATASET_DIR), patient (or "
+            "subject_id) and, optionally, split."
+        ),
     ] = None,
     patient_pattern: Annotated[
         str | None, typer.Option(help="Regular expression whose first group in a path is the patient.")
@@ -171,11 +206,14 @@ def split(
         tuple[float, float, float], typer.Option(help="Shares of patients: training, validation, test.")
     ] = (0.7, 0.15, 0.15),
     seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Split a dataset by patient into training, validation and test; write the datalist."""
     from monai_sr.splitting import split_dataset, write_datalist
 
     path = output or dataset_dir / "datalist.json"
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; name another file by --output or add --overwrite.")
     datalist = split_dataset(dataset_dir, fractions, seed, manifest, patient_pattern)
     write_datalist(datalist, path, dataset_dir)
     for name, items in datalist.items():
@@ -197,7 +235,6 @@ def blend(
     """Mix the weights of one network: a dial between two of its trainings, or an average of several."""
     import torch
 
-    from monai_sr.errors import InputError
     from monai_sr.io.atomic import atomic_file
     from monai_sr.weights import blend as mix
     from monai_sr.weights import read_weights

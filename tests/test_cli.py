@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from io import StringIO
 
 import nibabel
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from rich.console import Console
+from typer.testing import CliRunner
 
 from monai_sr.bundle import Bundle, bundle_folders
+from monai_sr.cli import _summary_table, app
+from monai_sr.errors import InputError
+from monai_sr.evaluate.statistics import Estimate
 from monai_sr.io import read_volume
+from monai_sr.metrics.image_quality import METRICS
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
 
 
@@ -178,3 +185,49 @@ def test_split_then_evaluate(tmp_path):
     refused(monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
     refused(monai_sr("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
     refused(monai_sr("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")
+
+
+def invoke(*arguments: object):
+    """A command in this process, for what needs no other; a mistake is the result's exception."""
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_number_of_slices_below_one_is_refused(tmp_path, count):
+    result = invoke("evaluate", tmp_path / "out", "--max-slices", count)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 2
+    assert "--max-slices" in result.stderr
+
+
+def test_a_datalist_is_replaced_only_when_asked(tmp_path):
+    for name in ("a.nii", "b.nii", "c.nii"):
+        (tmp_path / name).touch()
+    path = tmp_path / "datalist.json"
+    path.write_text("mine")
+    result = invoke("split", tmp_path)
+    assert isinstance(result.exception, InputError)
+    assert "--overwrite" in str(result.exception)
+    assert path.read_text() == "mine"
+    assert invoke("split", tmp_path, "--overwrite").exit_code == 0
+    assert path.read_text() != "mine"
+
+
+def test_the_path_of_a_bundle_is_not_cut(tmp_path, monkeypatch):
+    root = tmp_path / ("a_long_name_" * 8) / "bundles" / "tiny"
+    (root / "configs").mkdir(parents=True)
+    (root / "configs" / "metadata.json").write_text('{"name": "tiny", "version": "1.2.3"}')
+    monkeypatch.chdir(root.parents[1])
+    assert str(root) in invoke("bundles").stdout
+
+
+def test_the_table_of_an_evaluation_fits_a_terminal():
+    methods = ("bicubic", "lanczos", "bspline", "super-resolution")
+    estimates = {metric: Estimate(-12.3456, -13.4567, -11.2345, 5) for metric in METRICS}
+    out = StringIO()
+    Console(file=out, width=80).print(_summary_table("Mean", dict.fromkeys(methods, estimates), signed=True))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(method in line.split() for line in lines) for method in methods)
+    assert sum(line.count("-12.3456") for line in lines) == 12
+    assert "…" not in out.getvalue()

@@ -127,13 +127,23 @@ def markdown_table(summary: Summary, metric_titles: Mapping[str, str], signed: b
         f"| method | {' | '.join(metric_titles.values())} |",
         "|---" * (len(metric_titles) + 1) + "|",
         *(
-            f"| {method} | {' | '.join(_cells(metrics, metric_titles, signed))} |"
+            f"| {method} | {' | '.join(estimate_cells(metrics, metric_titles, signed))} |"
             for method, metrics in summary.items()
         ),
     ]
 
 
-def _cells(metrics: Mapping[str, Estimate], names: Iterable[str], signed: bool) -> Iterator[str]:
+def estimate_cells(metrics: Mapping[str, Estimate], names: Iterable[str], signed: bool) -> Iterator[str]:
+    """Texts of one method's estimates.
+
+    Args:
+        metrics: metric -> estimate.
+        names: which metrics, in the order of the cells.
+        signed: whether positive numbers get a plus sign.
+
+    Yields:
+        One text a metric, such as `30.00 [29.00, 31.00]`.
+    """
     n_patients = max((estimate.n_patients for estimate in metrics.values()), default=0)
     for name in names:
         text = _estimate(metrics[name], name, signed)
