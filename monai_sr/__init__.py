@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monai_sr.api import super_resolve
     from monai_sr.io import read_volume, write_volume
-    from monai_sr.networks import EDSR, SRGANDiscriminator, SRResNet
+    from monai_sr.networks import EDSR, SRGANDiscriminator, SRResNet, SwiftSRGAN, SwiftSRGANDiscriminator
     from monai_sr.upscaler import Upscaler
     from monai_sr.volume import Volume
 
@@ -20,10 +21,13 @@ __all__ = [
     "EDSR",
     "SRGANDiscriminator",
     "SRResNet",
+    "SwiftSRGAN",
+    "SwiftSRGANDiscriminator",
     "Upscaler",
     "Volume",
     "__version__",
     "read_volume",
+    "super_resolve",
     "write_volume",
 ]
 
@@ -31,9 +35,12 @@ _HOMES = {
     "EDSR": "monai_sr.networks",
     "SRGANDiscriminator": "monai_sr.networks",
     "SRResNet": "monai_sr.networks",
+    "SwiftSRGAN": "monai_sr.networks",
+    "SwiftSRGANDiscriminator": "monai_sr.networks",
     "Upscaler": "monai_sr.upscaler",
     "Volume": "monai_sr.volume",
     "read_volume": "monai_sr.io",
+    "super_resolve": "monai_sr.api",
     "write_volume": "monai_sr.io",
 }
 

@@ -68,7 +68,9 @@ def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 @app.command()
 def upscale(
-    source: Annotated[Path, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG.")],
+    source: Annotated[
+        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
+    ],
     destination: Annotated[Path, typer.Argument(help="Folder for DICOM; file or folder for the rest.")],
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,
@@ -79,14 +81,18 @@ def upscale(
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
     overwrite: OverwriteOption = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Fetch a web address off the public internet too.")
+    ] = False,
 ) -> None:
     """Super-resolve an image or a DICOM series, keeping its geometry, values and identity."""
     from monai_sr.batch import plan, run_job
+    from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
 
-    jobs = plan(source, destination, series)
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
-    with _bar() as bar:
+    with local_copy(source, allow_private) as path, _bar() as bar:
+        jobs = plan(path, destination, series)
+        upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(_advance, bar, task))

@@ -15,8 +15,8 @@ from monai_sr.evaluate.pairs import MIN_SIGNAL
 from monai_sr.evaluate.statistics import N_RESAMPLES
 from monai_sr.metrics.haar_psi import ALPHA_MEDICAL, C_MEDICAL
 from monai_sr.metrics.image_quality import DATA_RANGE, MS_SSIM_MIN_SIZE
-from monai_sr.metrics.psnr import MAX_PSNR
 from monai_sr.metrics.power_spectrum import POWER_FLOOR
+from monai_sr.metrics.psnr import MAX_PSNR
 from monai_sr.transforms.sampling import VERSION
 
 FEW_PATIENTS = 10
