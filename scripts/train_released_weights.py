@@ -21,7 +21,7 @@ BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 Settings = dict[str, Any]
 
 # Bundle and scale -> its runs, one after the other, each from the weights of the one before; a run says what
-# differs from the bundle's own configuration. `initial_trunk` names another release, trained before.
+# differs from the bundle's own configuration. `initial_trunk` names a run of another release, done before.
 RELEASES: dict[str, list[Settings]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 
@@ -47,8 +47,8 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     if number > 0:
         settings["initial_weights"] = begin_with(release, number, arguments)
     if "initial_trunk" in settings:
-        other = settings["initial_trunk"]
-        folder = output_dir(arguments.runs, other, len(RELEASES[other]) - 1)
+        other, run = settings["initial_trunk"].split("/")
+        folder = output_dir(arguments.runs, other, int(run))
         pixel = folder / "pixel" / "model.pt"
         settings["initial_trunk"] = pixel if pixel.is_file() else folder / "model.pt"
     if bundle.startswith("srgan"):
