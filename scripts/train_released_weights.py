@@ -21,7 +21,8 @@ BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 Settings = dict[str, Any]
 
 # Bundle and scale -> its runs, one after the other, each from the weights of the one before; a run says what
-# differs from the bundle's own configuration. `initial_trunk` names a run of another release, done before.
+# differs from the bundle's own configuration. `initial_trunk` and `initial_weights` name a run of another
+# release, done before.
 RELEASES: dict[str, list[Settings]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 
@@ -46,11 +47,12 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     settings = {"scale_factor": scale, **RELEASES[release][number]}
     if number > 0:
         settings["initial_weights"] = begin_with(release, number, arguments)
-    if "initial_trunk" in settings:
-        other, run = settings["initial_trunk"].split("/")
-        folder = output_dir(arguments.runs, other, int(run))
-        pixel = folder / "pixel" / "model.pt"
-        settings["initial_trunk"] = pixel if pixel.is_file() else folder / "model.pt"
+    for key in ("initial_trunk", "initial_weights"):
+        if key in RELEASES[release][number]:
+            other, run = settings[key].split("/")
+            folder = output_dir(arguments.runs, other, int(run))
+            pixel = folder / "pixel" / "model.pt"
+            settings[key] = pixel if pixel.is_file() else folder / "model.pt"
     if bundle.startswith("srgan"):
         settings["vgg_weights"] = arguments.vgg_weights
     if bundle.startswith("swift_srgan"):
