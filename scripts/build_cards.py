@@ -53,6 +53,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         data=_data(bundle.root),
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
         notes=texts["notes"].get(bundle.name, []),
+        half=[f"x{scale} {_fidelity(record)}" for scale, record in records.items()],
         only=" ".join(f"{bundle.name}_x{scale}" for scale in scales or [2, 4]),
     )
     present = bundle.root / "docs" / "README.md"
@@ -138,6 +139,15 @@ def _runs(root: Path, scale: int, record: dict[str, Any]) -> list[dict[str, Any]
                 }
             )
     return rows
+
+
+def _fidelity(record: dict[str, Any]) -> str:
+    measured = {"pixel": "pixel stage", "final": "final"}
+    return ", ".join(
+        f"{name} {record['half_precision_psnr'][key]:.1f} dB"
+        for key, name in measured.items()
+        if key in record["half_precision_psnr"]
+    )
 
 
 def _loss(parser: ConfigParser, stage: str, two_stages: bool) -> str:

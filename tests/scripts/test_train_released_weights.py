@@ -27,6 +27,7 @@ def test_every_released_weight_has_its_settings(script):
         bundle, scale = release.rsplit("_x", 1)
         record = json.loads((BUNDLES / bundle / "docs" / f"training_x{scale}.json").read_text())
         assert record["runs"] == script["RELEASES"][release]
+        assert min(record["half_precision_psnr"].values()) >= 60
 
 
 def test_a_deepened_network_does_the_same_and_can_learn_more(script):
@@ -57,3 +58,16 @@ def test_data_are_described_without_a_name(script):
     low, high = facts["training"]["pixel_spacing_mm"]
     assert 0 < low <= high < 5
     assert "mni" not in json.dumps(facts).lower()
+
+
+def test_agreement_is_the_psnr_between_two_outputs(script):
+    class Constant(nn.Module):
+        def __init__(self, value):
+            super().__init__()
+            self.value = value
+
+        def forward(self, image):
+            return torch.full_like(image, self.value)
+
+    datalist = sample_dataset_dir() / "datalist.json"
+    assert script["agreement"](Constant(0.5), Constant(0.6), datalist) == pytest.approx(20)
