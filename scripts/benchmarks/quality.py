@@ -99,7 +99,7 @@ def rows(
     Yields:
         The rows as they are kept.
     """
-    against = {name: summarise(result.patients, baseline=name) for name in ("bicubic", "lanczos")}
+    against = {name: summarise(result.patient_scores, baseline=name) for name in ("bicubic", "lanczos")}
     for name, metrics in result.summary.items():
         network = name not in BASELINES
         yield {
