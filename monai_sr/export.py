@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import tempfile
 import warnings
@@ -138,8 +139,6 @@ def _openvino(network: nn.Module, path: Path) -> Run:
 
 
 def _safetensors(network: nn.Module, path: Path) -> Run:
-    import copy
-
     from safetensors.torch import load_file, save_file
 
     state = {key: value.contiguous() for key, value in network.state_dict().items()}

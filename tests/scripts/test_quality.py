@@ -47,7 +47,7 @@ def test_a_row_says_its_gain_with_its_interval(script):
     assert "| +1.00 [+0.50, +1.50] |" in lines[3]
 
 
-def test_a_changed_weight_or_table_is_found(script, monkeypatch):
+def test_a_changed_weight_or_table_is_found(script):
     kept = {"rows": [], "command": "none"}
     faults = script["check"](kept)
     assert any("README.md does not show" in fault for fault in faults)
