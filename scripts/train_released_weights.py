@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.transforms import CenterSpatialCrop
 
 from monai_sr.bundle import Bundle
 from monai_sr.data import load_part
@@ -152,7 +153,7 @@ def publish(release: str, arguments: argparse.Namespace) -> None:
 
 @torch.inference_mode()
 def agreement(network: torch.nn.Module, other: torch.nn.Module, datalist: Path) -> float:
-    """How near two networks' outputs are, on the middle image of every validation file.
+    """How near two networks' outputs are, on the middle (up to 256 pixels a side) of every validation file.
 
     Args:
         network: the one.
@@ -166,7 +167,7 @@ def agreement(network: torch.nn.Module, other: torch.nn.Module, datalist: Path) 
     for item in load_part(str(datalist), "validation"):
         array = read_volume(item["label"]).array.astype(np.float64)
         frame = IntensityRange.from_array(array).normalize(array[len(array) // 2])
-        image = torch.from_numpy(frame.astype(np.float32))[None, None]
+        image = CenterSpatialCrop(256)(torch.from_numpy(frame.astype(np.float32))[None])[None]
         error = (network.eval()(image) - other.eval()(image)).square().mean()
         least = min(least, float(-10 * error.log10()))
     return round(least, 1)
