@@ -52,9 +52,7 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     for key in ("initial_trunk", "initial_weights"):
         if key in RELEASES[release][number]:
             other, run = settings[key].split("/")
-            folder = output_dir(arguments.runs, other, int(run))
-            pixel = folder / "pixel" / "model.pt"
-            settings[key] = pixel if pixel.is_file() else folder / "model.pt"
+            settings[key] = pixel_weights(output_dir(arguments.runs, other, int(run)))
     if bundle.startswith("srgan"):
         settings["vgg_weights"] = arguments.vgg_weights
     if bundle.startswith("swift_srgan"):
@@ -70,9 +68,15 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
     return [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", str(config), *options]
 
 
+def pixel_weights(folder: Path) -> Path:
+    """The best weights by a pixel loss of a run: those of its first stage where it has two."""
+    stage = folder / "pixel" / "model.pt"
+    return stage if stage.is_file() else folder / "model.pt"
+
+
 def begin_with(release: str, number: int, arguments: argparse.Namespace) -> Path:
-    """The best weights of the run before, deepened where this run has more residual blocks."""
-    before = output_dir(arguments.runs, release, number - 1) / "model.pt"
+    """The best pixel-loss weights of the run before, deepened where this run has more residual blocks."""
+    before = pixel_weights(output_dir(arguments.runs, release, number - 1))
     num_blocks = RELEASES[release][number].get("network_def::num_blocks")
     if num_blocks == RELEASES[release][number - 1].get("network_def::num_blocks"):
         return before
