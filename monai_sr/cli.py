@@ -102,7 +102,10 @@ def upscale(
 @app.command()
 def evaluate(
     output: Annotated[Path, typer.Argument(help="Folder for tables and figures.")],
-    bundle: BundleOption = "edsr_mri",
+    bundles: Annotated[
+        list[str] | None,
+        typer.Option("--bundle", "-b", help="Name or folder of a bundle; repeat to compare several."),
+    ] = None,
     scale_factor: ScaleOption = 2,
     datalist: Annotated[
         Path | None,
@@ -117,33 +120,44 @@ def evaluate(
     ] = None,
     weights: WeightsOption = None,
     alpha: AlphaOption = None,
+    vgg_weights: Annotated[
+        str | None,
+        typer.Option(
+            help="VGG19's weights, a file or 'published': measure the distance of its features too."
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Measure a bundle against bicubic and Lanczos, per patient and with intervals."""
+    """Measure bundles against bicubic, Lanczos and B-spline, per patient and with intervals."""
     from monai_sr.evaluate import evaluate as run_evaluation
     from monai_sr.evaluate import make_degradation, read_datalist
+    from monai_sr.metrics.feature_distance import VGG_LAYER
+    from monai_sr.networks import VGG19Features
     from monai_sr.sample import sample_dataset_dir
     from monai_sr.upscaler import Upscaler
 
+    names = bundles or ["edsr_mri"]
+    if weights is not None and len(names) > 1:
+        raise InputError("--weights belongs to one bundle: name it alone, or leave --weights out.")
     items = read_datalist(datalist or sample_dataset_dir() / "datalist.json", part)
     degradation = make_degradation(kernel, scale_factor)
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
+    loaded = [Upscaler.from_bundle(name, scale_factor, weights, device, alpha) for name in names]
+    upscalers = {upscaler.provenance.bundle: upscaler for upscaler in loaded}
+    if len(upscalers) < len(names):
+        raise InputError("Two of the bundles have one name: compare each bundle once.")
     with _bar() as bar:
         task = bar.add_task("evaluating", total=len(items))
         result = run_evaluation(
-            upscaler,
+            upscalers,
             items,
             degradation=degradation,
             scale_factor=scale_factor,
             out_dir=output,
             max_slices=max_slices,
-            about={
-                "bundle": upscaler.provenance.bundle,
-                "bundle version": upscaler.provenance.bundle_version,
-                "weights_sha256": upscaler.provenance.weights_sha256,
-                "data": f"part {part} of the datalist",
-            },
+            features=VGG19Features(vgg_weights, VGG_LAYER) if vgg_weights else None,
+            about={name: upscaler.provenance.origin for name, upscaler in upscalers.items()}
+            | {"data": f"part {part} of the datalist"},
             overwrite=overwrite,
             on_progress=partial(_advance, bar, task),
         )
@@ -160,9 +174,10 @@ def evaluate(
 
 def _summary_table(title: str, summary: Mapping[str, Mapping[str, Estimate]], signed: bool) -> Table:
     """Metrics by methods: there are fewer methods, so that a terminal of 80 columns holds them uncut."""
+    from monai_sr.evaluate.evaluation import metric_titles
     from monai_sr.evaluate.tables import estimate_cells
-    from monai_sr.metrics.image_quality import METRICS
 
+    titles = metric_titles(summary)
     table = Table(
         Column("metric", max_width=10),
         *(Column(method, min_width=len(method) + 1) for method in summary),
@@ -170,8 +185,8 @@ def _summary_table(title: str, summary: Mapping[str, Mapping[str, Estimate]], si
         box=None,
         pad_edge=False,
     )
-    columns = [list(estimate_cells(metrics, METRICS, signed)) for metrics in summary.values()]
-    for name, *cells in zip(METRICS.values(), *columns, strict=True):
+    columns = [list(estimate_cells(metrics, titles, signed)) for metrics in summary.values()]
+    for name, *cells in zip(titles.values(), *columns, strict=True):
         table.add_row(name, *(cell.replace(" [", "\n[").replace(" (", "\n(") for cell in cells))
     return table
 
@@ -284,6 +299,39 @@ def export(
         highlight=False,
         soft_wrap=True,
     )
+
+
+@app.command()
+def show(
+    source: Annotated[
+        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
+    ],
+    output: Annotated[Path, typer.Argument(help="PNG to write.")],
+    bundle: BundleOption = "edsr_mri",
+    scale_factor: ScaleOption = 2,
+    alpha: AlphaOption = None,
+    device: DeviceOption = "auto",
+    frame: Annotated[
+        int | None, typer.Option(min=1, help="Which slice, from 1; the middle one by default.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Draw one slice as it is, bicubically enlarged and super-resolved, side by side."""
+    from monai_sr.api import super_resolve
+    from monai_sr.report import save_figure
+
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output} must be a PNG: let its name end in .png.")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists; name another file or add --overwrite.")
+    if not output.parent.is_dir():
+        raise InputError(f"The folder {output.parent} does not exist: make it first.")
+    result = super_resolve(source, bundle, scale_factor, alpha, device)
+    count = len(result.low.array)
+    if frame is not None and frame > count:
+        raise InputError(f"--frame must be from 1 to {count}, got {frame}.")
+    save_figure(result.show(None if frame is None else frame - 1), output)
+    console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:

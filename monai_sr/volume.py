@@ -47,6 +47,11 @@ class Provenance:
         if self.scale_factor < 1:
             raise ValueError(f"scale_factor is {self.scale_factor}; give an integer of at least 1")
 
+    @property
+    def origin(self) -> str:
+        """Bundle, version and hash of the weights, for a reader."""
+        return f"bundle {self.bundle} {self.bundle_version}, weights SHA-256 {self.weights_sha256}"
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:

@@ -48,7 +48,7 @@ def refused(result: subprocess.CompletedProcess[str], *said: str, code: int = 2)
 def test_version_and_help():
     assert monai_sr("--version").stdout.startswith("monai-sr 0.")
     shown = monai_sr("--help").stdout
-    assert all(command in shown for command in ("upscale", "evaluate", "bundles", "split", "blend"))
+    assert all(command in shown for command in ("upscale", "show", "evaluate", "bundles", "split", "blend"))
 
 
 def test_bundles_lists_what_is_there():
@@ -185,6 +185,35 @@ def test_split_then_evaluate(tmp_path):
     refused(monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
     refused(monai_sr("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
     refused(monai_sr("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")
+
+
+def test_several_bundles_are_evaluated_at_once(tmp_path):
+    both = ("-b", "edsr_mri", "-b", "srgan_mri")
+    result = monai_sr("evaluate", tmp_path / "result", *both, "--max-slices", 1)
+    assert result.returncode == 0, result.stderr
+    report = (tmp_path / "result" / "results.md").read_text()
+    for name in ("edsr_mri", "srgan_mri"):
+        assert f"| {name} |" in report
+        assert (tmp_path / "result" / f"worst_slice_{name}.png").is_file()
+    other = tmp_path / "other"
+    refused(monai_sr("evaluate", other, "-b", "edsr_mri", "-b", "edsr_mri"), "one name")
+    refused(monai_sr("evaluate", other, *both, "--weights", tmp_path / "w.pt"), "--weights")
+    refused(monai_sr("evaluate", other, "--vgg-weights", tmp_path / "none.pth"), "none.pth")
+    assert not other.exists()
+
+
+def test_one_slice_is_shown_before_and_after(tmp_path):
+    source = sample_series_dir()
+    result = monai_sr("show", source, tmp_path / "slice.png", "--frame", 3)
+    assert result.returncode == 0, result.stderr
+    with Image.open(tmp_path / "slice.png") as image:
+        assert image.format == "PNG"
+    other = tmp_path / "other.png"
+    refused(monai_sr("show", source, tmp_path / "slice.png"), "slice.png")
+    refused(monai_sr("show", source, tmp_path / "slice.gif"), ".png")
+    refused(monai_sr("show", source, other, "--frame", 99), "1 to 12")
+    refused(monai_sr("show", source, tmp_path / "none" / "slice.png"), "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["slice.png"]
 
 
 def invoke(*arguments: object):

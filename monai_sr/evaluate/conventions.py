@@ -13,6 +13,7 @@ import torch
 from monai_sr import __version__
 from monai_sr.evaluate.pairs import MIN_SIGNAL
 from monai_sr.evaluate.statistics import N_RESAMPLES
+from monai_sr.metrics.feature_distance import VGG_LAYER
 from monai_sr.metrics.haar_psi import ALPHA_MEDICAL, C_MEDICAL
 from monai_sr.metrics.image_quality import DATA_RANGE, MS_SSIM_MIN_SIZE
 from monai_sr.metrics.power_spectrum import POWER_FLOOR
@@ -60,6 +61,8 @@ def describe_conventions(
         "spectrum error": "mean absolute ratio of the radially averaged, Hann-windowed power spectra, in dB; "
         f"power below {POWER_FLOOR:g} counts as {POWER_FLOOR:g}; high: from {0.5 / scale_factor:g} to 0.5 "
         "cycles per pixel, above the low-resolution image's Nyquist frequency",
+        "VGG distance": f"where shown: root mean square difference of VGG19's {VGG_LAYER} features, relative "
+        "to the root mean square of the reference's; gray as three channels, ImageNet's normalisation",
         "bicubic": "a = -0.5, PyTorch's with antialias=True and align_corners=False",
         "lanczos": "three lobes, Pillow's, same field of view",
         "bspline": "cubic B-spline, SimpleITK's, same field of view",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from monai.transforms import Randomizable
 from numpy.typing import NDArray
+from torch import nn
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate.baselines import BASELINES
@@ -19,17 +21,18 @@ from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pai
 from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
 from monai_sr.evaluate.tables import write_image_table, write_json, write_markdown, write_patient_table
 from monai_sr.io.atomic import atomic_folder, check_destination
-from monai_sr.metrics import image_quality, radial_power_spectrum
+from monai_sr.metrics import feature_distance, image_quality, radial_power_spectrum
+from monai_sr.metrics.feature_distance import VGG_DISTANCE, VGG_DISTANCE_TITLE
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.metrics.psnr import MAX_PSNR
 from monai_sr.report import evaluation_figure, power_spectrum_figure, save_figure
 
-SR = "super-resolution"
 BASELINE = "bicubic"
 REFERENCE = "high resolution"
 SEED = 0
 WRITTEN_FILES = (
-    r"per_image\.csv|per_patient\.csv|results\.(md|json)|(worst_slice|power_spectrum|patient_\d{3,})\.png"
+    r"per_image\.csv|per_patient\.csv|results\.(md|json)|power_spectrum\.png"
+    r"|(worst_slice|patient_\d{3,})_[0-9a-z_]+\.png"
 )
 """Regular expression of the names of an evaluation's files."""
 SPECTRUM_FREQUENCIES = np.linspace(1 / 128, 0.5, 64)
@@ -70,8 +73,9 @@ class EvaluationResult:
 
 @dataclass(frozen=True, eq=False)
 class _Example:
-    """One slice as it goes into a figure."""
+    """One slice by one upscaler as it goes into a figure."""
 
+    method: str
     gain: float
     low: Frames
     bicubic: Frames
@@ -86,36 +90,40 @@ class _Run:
 
     scores: list[ImageScore] = field(default_factory=list)
     spectra: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    worst: _Example | None = None
+    worst: dict[str, _Example] = field(default_factory=dict)
     n_left_out: int = 0
 
 
 def evaluate(
-    upscaler: FrameUpscaler,
+    upscalers: Mapping[str, FrameUpscaler],
     items: Sequence[EvaluationItem],
     *,
     degradation: Degradation,
     scale_factor: int,
     out_dir: str | Path,
     max_slices: int | None = None,
+    features: nn.Module | None = None,
     about: Mapping[str, str] | None = None,
+    patient_figures: bool = True,
     overwrite: bool = False,
     on_progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Score an upscaler and the baselines on degraded high-resolution images; write tables and figures.
+    """Score upscalers and the baselines on degraded high-resolution images; write tables and figures.
 
     One file is in memory at a time. The same input gives the same files.
 
     Args:
-        upscaler: what is evaluated.
+        upscalers: name in the tables -> what is evaluated; at least one.
         items: high-resolution files with their patients; see `read_datalist`.
         degradation: array transform that makes the low-resolution slice, (1, H, W) to (1, H / scale_factor,
             W / scale_factor); a random one is seeded.
-        scale_factor: integer >= 2, the upscaler's and the degradation's.
+        scale_factor: integer >= 2, the upscalers' and the degradation's.
         out_dir: new or empty folder for per_image.csv, per_patient.csv, results.md, results.json and figures;
             it appears once everything is written.
         max_slices: at most so many slices of each file, evenly spaced; None for all.
-        about: facts on the upscaler that the tables state, such as bundle and `weights_sha256`.
+        features: network of `feature_distance`, for images in [0, 1]; None leaves that metric out.
+        about: facts on the upscalers that the tables state, such as bundle and `weights_sha256`.
+        patient_figures: whether to draw, of every patient, the slice of median gain by each upscaler.
         overwrite: whether `out_dir` may hold an earlier evaluation, which is then replaced; a folder that
             holds anything else is refused.
         on_progress: called with the number of files done and of all files.
@@ -126,14 +134,17 @@ def evaluate(
     Raises:
         InputError: if there is no item, `out_dir` holds something, a file cannot be evaluated, or no slice of
             a patient has signal.
-        MonaiSRError: if the upscaler gives values that are not finite or the results cannot be written.
-        ValueError: if `scale_factor` < 2, `max_slices` < 1, or the upscaler or the degradation gives another
-            size than `scale_factor` says.
+        MonaiSRError: if an upscaler gives values that are not finite or the results cannot be written.
+        ValueError: if there is no upscaler or two have names alike, `scale_factor` < 2, `max_slices` < 1, or
+            an upscaler or the degradation gives another size than `scale_factor` says.
     """
     if scale_factor < 2:
         raise ValueError(f"scale_factor is {scale_factor}; give an integer of at least 2")
     if max_slices is not None and max_slices < 1:
         raise ValueError(f"max_slices is {max_slices}; give at least 1, or None for all")
+    names = {file_stem(name) for name in upscalers}
+    if not names or len(names) < len(upscalers) or names & {file_stem(name) for name in BASELINES}:
+        raise ValueError(f"upscalers are {list(upscalers)}; give at least one, each of a name of its own")
     if not items:
         raise InputError("there is no file to evaluate: name at least one")
     if isinstance(degradation, Randomizable):
@@ -149,14 +160,25 @@ def evaluate(
             n_scored = len(run.scores)
             for file, item in files:
                 pairs = load_pairs(item.path, degradation, scale_factor, max_slices)
-                examples += _score_file(run, pairs, upscaler, scale_factor, patient, file, item.path)
+                run.n_left_out += pairs.n_left_out
+                if pairs.frames:
+                    methods = _enlarge(pairs, upscalers, scale_factor, item.path)
+                    _score_file(run, pairs, methods, features, scale_factor, patient, file)
+                    examples += _examples(run, pairs, methods, list(upscalers), patient, file)
                 n_done += 1
                 if on_progress is not None:
                     on_progress(n_done, len(items))
             if not examples:
                 raise InputError(f"{files[0][1].path} has no slice with signal: leave its patient out")
-            _draw(_nearest_to_median(run.scores[n_scored:], examples), folder / f"patient_{patient:03d}.png")
+            for name in upscalers if patient_figures else ():
+                example = _nearest_to_median(name, run.scores[n_scored:], examples)
+                _draw(example, folder / f"patient_{patient:03d}_{file_stem(name)}.png")
         return _conclude(run, items, scale_factor, degradation, max_slices, about or {}, folder, out_dir)
+
+
+def file_stem(name: str) -> str:
+    """A method's name as part of a file's name: lower case letters, digits and underscores."""
+    return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
 
 
 def _by_patient(items: Sequence[EvaluationItem]) -> list[list[tuple[int, EvaluationItem]]]:
@@ -167,59 +189,82 @@ def _by_patient(items: Sequence[EvaluationItem]) -> list[list[tuple[int, Evaluat
     return list(groups.values())
 
 
+def _enlarge(
+    pairs: Pairs, upscalers: Mapping[str, FrameUpscaler], scale_factor: int, path: Path
+) -> dict[str, Frames]:
+    """Every method's slices of one file, clipped to [0, 1]."""
+    methods = {name: interpolate(pairs.low, scale_factor) for name, interpolate in BASELINES.items()}
+    for name, upscaler in upscalers.items():
+        frames = np.asarray(upscaler.predict(pairs.low), dtype=np.float32)
+        if frames.shape != pairs.high.shape:
+            raise ValueError(
+                f"{name} gives {frames.shape} for {pairs.low.shape}; scale_factor {scale_factor} asks for "
+                f"{pairs.high.shape}"
+            )
+        if not np.isfinite(frames).all():
+            raise MonaiSRError(f"{name} gives values that are not finite for {path}: check its weights")
+        methods[name] = frames
+    return {name: frames.clip(0, 1) for name, frames in methods.items()}
+
+
 def _score_file(
     run: _Run,
     pairs: Pairs,
-    upscaler: FrameUpscaler,
+    methods: Mapping[str, Frames],
+    features: nn.Module | None,
     scale_factor: int,
     patient: int,
     file: int,
-    path: Path,
-) -> list[_Example]:
-    """Score every slice of one file; return its slice of median gain as the patient's candidate."""
-    run.n_left_out += pairs.n_left_out
-    if not pairs.frames:
-        return []
-    methods = {
-        **{name: interpolate(pairs.low, scale_factor) for name, interpolate in BASELINES.items()},
-        SR: np.asarray(upscaler.predict(pairs.low), dtype=np.float32),
-    }
-    if methods[SR].shape != pairs.high.shape:
-        raise ValueError(
-            f"upscaler gives {methods[SR].shape} for {pairs.low.shape}; scale_factor {scale_factor} asks for "
-            f"{pairs.high.shape}"
-        )
-    if not np.isfinite(methods[SR]).all():
-        raise MonaiSRError(f"the upscaler gives values that are not finite for {path}: check its weights")
-    methods = {name: frames.clip(0, 1) for name, frames in methods.items()}
-    gains = []
+) -> None:
+    """Score every slice of one file by every method."""
     for index, frame in enumerate(pairs.frames):
         target = torch.from_numpy(pairs.high[index])
-        psnr = {}
-        for name, frames in methods.items():
-            scores = image_quality(torch.from_numpy(frames[index]), target, scale_factor)
+        images = [torch.from_numpy(frames[index]) for frames in methods.values()]
+        distances: Sequence[float] = ()
+        if features is not None:
+            distances = feature_distance(features, torch.stack(images)[:, None], target[None, None]).tolist()
+        for place, (name, image) in enumerate(zip(methods, images, strict=True)):
+            scores = image_quality(image, target, scale_factor)
+            if distances:
+                scores[VGG_DISTANCE] = distances[place]
             run.scores.append(ImageScore(patient, file, frame, name, scores))
-            psnr[name] = scores["psnr"]
-        gains.append(psnr[SR] - psnr[BASELINE])
     for name, frames in {REFERENCE: pairs.high, **methods}.items():
         run.spectra.setdefault(name, []).append(_mean_spectrum(frames))
 
-    def example(index: int) -> _Example:
-        # Copies, or the figure's slice would keep the whole volume in memory.
-        return _Example(
-            gain=gains[index],
-            low=pairs.low[index].copy(),
-            bicubic=methods[BASELINE][index].copy(),
-            sr=methods[SR][index].copy(),
-            high=pairs.high[index].copy(),
-            title=f"patient {patient}, file {file}, slice {pairs.frames[index]}: "
-            f"{gains[index]:+.2f} dB over bicubic",
-        )
 
-    order = np.argsort(gains, kind="stable")
-    if run.worst is None or gains[order[0]] < run.worst.gain:
-        run.worst = example(int(order[0]))
-    return [example(int(order[(len(order) - 1) // 2]))]
+def _examples(
+    run: _Run,
+    pairs: Pairs,
+    methods: Mapping[str, Frames],
+    upscalers: Sequence[str],
+    patient: int,
+    file: int,
+) -> list[_Example]:
+    """Of one scored file, each upscaler's slice of median gain, the patient's candidate; keep the worst."""
+    own = run.scores[-len(pairs.frames) * len(methods) :]
+    psnr = {name: [score.scores["psnr"] for score in own if score.method == name] for name in methods}
+    examples = []
+    for name in upscalers:
+        gains = np.subtract(psnr[name], psnr[BASELINE])
+        order = np.argsort(gains, kind="stable")
+
+        def example(index: int, name: str = name, gains: NDArray[np.float64] = gains) -> _Example:
+            # Copies, or the figure's slice would keep the whole volume in memory.
+            return _Example(
+                method=name,
+                gain=float(gains[index]),
+                low=pairs.low[index].copy(),
+                bicubic=methods[BASELINE][index].copy(),
+                sr=methods[name][index].copy(),
+                high=pairs.high[index].copy(),
+                title=f"{name}: patient {patient}, file {file}, slice {pairs.frames[index]}: "
+                f"{gains[index]:+.2f} dB over bicubic",
+            )
+
+        if name not in run.worst or gains[order[0]] < run.worst[name].gain:
+            run.worst[name] = example(int(order[0]))
+        examples.append(example(int(order[(len(order) - 1) // 2])))
+    return examples
 
 
 def _mean_spectrum(frames: Frames) -> NDArray[np.float64]:
@@ -229,13 +274,15 @@ def _mean_spectrum(frames: Frames) -> NDArray[np.float64]:
     return np.asarray(np.interp(SPECTRUM_FREQUENCIES, frequencies.numpy(), level.numpy()))
 
 
-def _nearest_to_median(scores: Sequence[ImageScore], examples: Sequence[_Example]) -> _Example:
-    """Of each file's median slice, the one nearest to the patient's median gain."""
+def _nearest_to_median(method: str, scores: Sequence[ImageScore], examples: Sequence[_Example]) -> _Example:
+    """Of a method's median slices of each file, the one nearest to the patient's median gain."""
     psnr = {
-        name: [score.scores["psnr"] for score in scores if score.method == name] for name in (SR, BASELINE)
+        name: [score.scores["psnr"] for score in scores if score.method == name]
+        for name in (method, BASELINE)
     }
-    median = float(np.median(np.subtract(psnr[SR], psnr[BASELINE])))
-    return min(examples, key=lambda example: abs(example.gain - median))
+    median = float(np.median(np.subtract(psnr[method], psnr[BASELINE])))
+    own = [example for example in examples if example.method == method]
+    return min(own, key=lambda example: abs(example.gain - median))
 
 
 def _draw(example: _Example, path: Path) -> None:
@@ -267,10 +314,16 @@ def _conclude(
     write_image_table(run.scores, folder / "per_image.csv")
     write_patient_table(patients, folder / "per_patient.csv")
     write_json(summary, differences, patients, conventions, counts, folder / "results.json")
-    write_markdown(summary, differences, METRICS, conventions, folder / "results.md")
-    if run.worst is not None:
-        _draw(run.worst, folder / "worst_slice.png")
+    write_markdown(summary, differences, metric_titles(summary), conventions, folder / "results.md")
+    for name, example in run.worst.items():
+        _draw(example, folder / f"worst_slice_{file_stem(name)}.png")
     spectra = {name: 10 ** (np.mean(levels, axis=0) / 10) for name, levels in run.spectra.items()}
     figure = power_spectrum_figure(SPECTRUM_FREQUENCIES, spectra, nyquist=0.5 / scale_factor)
     save_figure(figure, folder / "power_spectrum.png")
     return EvaluationResult(summary, differences, patients, run.scores, counts, conventions, out_dir)
+
+
+def metric_titles(summary: Mapping[str, Mapping[str, Estimate]]) -> dict[str, str]:
+    """Metric -> heading, of the metrics that were measured."""
+    titles = METRICS | {VGG_DISTANCE: VGG_DISTANCE_TITLE}
+    return {name: title for name, title in titles.items() if name in next(iter(summary.values()))}

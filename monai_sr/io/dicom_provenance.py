@@ -69,9 +69,7 @@ def describe(derived: Dataset, source: FileDataset, provenance: Provenance) -> N
 
 
 def _maker(provenance: Provenance) -> str:
-    weights = f"weights SHA-256 {provenance.weights_sha256}"
-    bundle = f"bundle {provenance.bundle} {provenance.bundle_version}"
-    return f"{bundle}, {weights}, monai-sr {provenance.software_version}"
+    return f"{provenance.origin}, monai-sr {provenance.software_version}"
 
 
 def add_equipment(derived: Dataset, provenance: Provenance) -> None:

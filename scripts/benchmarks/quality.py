@@ -9,14 +9,20 @@ import argparse
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from torch import nn
+
 from monai_sr.bundle import Bundle, weights_file
 from monai_sr.evaluate import BASELINES, EvaluationResult, evaluate, make_degradation, read_datalist
+from monai_sr.evaluate.evaluation import file_stem
 from monai_sr.evaluate.statistics import Estimate, summarise
+from monai_sr.metrics.feature_distance import VGG_LAYER
+from monai_sr.networks import VGG19Features
 from monai_sr.report.figures import save_figure
 from monai_sr.upscaler import Upscaler
 
@@ -28,12 +34,16 @@ COLUMNS = {
     "ssim": ("SSIM", 4),
     "haar_psi": ("HaarPSI", 4),
     "spectrum_error_high": ("high spectrum error, dB", 2),
+    "vgg_distance": ("VGG distance", 3),
 }
-COMMAND = "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json"
+COMMAND = (
+    "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json "
+    "--vgg-weights published"
+)
 START, END = "<!-- results: scripts/benchmarks/quality.py writes this part -->", "<!-- end of results -->"
 STATED = (
     *("channel", "border", "intensities", "data_range", "PSNR", "SSIM, MS-SSIM", "HaarPSI", "spectrum error"),
-    *("bicubic", "lanczos", "bspline", "slices", "patients", "interval", "versions"),
+    *("VGG distance", "bicubic", "lanczos", "bspline", "slices", "patients", "interval", "versions"),
 )
 Row = dict[str, Any]
 
@@ -56,62 +66,87 @@ def stages(bundle: Bundle, scale: int) -> dict[str, Path]:
     return found | {bundle.name: weights_file(bundle.root, scale)}
 
 
-def measure(bundle: Bundle, scale: int, arguments: argparse.Namespace) -> Iterator[Row]:
-    """Evaluate one bundle at one scale, by the literature's kernel and by its modality's.
+def measure(
+    bundles: list[Bundle], scale: int, features: nn.Module, arguments: argparse.Namespace
+) -> Iterator[Row]:
+    """Evaluate one modality's bundles at one scale, by the literature's kernel and by the modality's.
 
     Args:
-        bundle: a bundle with weights for that scale.
+        bundles: of one modality and with weights for that scale.
         scale: scale factor.
+        features: VGG19's, for `feature_distance`.
         arguments: of this script.
 
     Yields:
-        Rows of the table; the baselines' come with each method's.
+        Rows of the table, the baselines' first.
     """
-    items = read_datalist(arguments.datalists[modality(bundle)], "test")
-    for kernel in ("bicubic", bundle.card["degradation_kernel"]):
-        for method, weights in stages(bundle, scale).items():
-            folder = f"{weights.stem}_{bundle.name}_x{scale}_{kernel}"
-            result = evaluate(
-                Upscaler.from_bundle(bundle.root, scale, weights),
-                items,
-                degradation=make_degradation(kernel, scale),
-                scale_factor=scale,
-                out_dir=arguments.output / folder,
-                max_slices=arguments.max_slices,
-                overwrite=True,
-            )
-            yield from rows(result, bundle, scale, kernel, method, weights)
+    kind = modality(bundles[0])
+    items = read_datalist(arguments.datalists[kind], "test")
+    methods = {name: (bundle, path) for bundle in bundles for name, path in stages(bundle, scale).items()}
+    for kernel in ("bicubic", bundles[0].card["degradation_kernel"]):
+        result = evaluate(
+            {
+                name: Upscaler.from_bundle(bundle.root, scale, path)
+                for name, (bundle, path) in methods.items()
+            },
+            items,
+            degradation=make_degradation(kernel, scale),
+            scale_factor=scale,
+            out_dir=arguments.output / f"{kind}_x{scale}_{kernel}",
+            max_slices=arguments.max_slices,
+            features=features,
+            patient_figures=False,
+            overwrite=True,
+        )
+        yield from rows(result, methods, kind, scale, kernel)
+        if kernel == "bicubic":
+            for name, (bundle, path) in methods.items():
+                keep_worst(result.out_dir / f"worst_slice_{file_stem(name)}.png", bundle, path)
+
+
+def keep_worst(figure: Path, bundle: Bundle, weights: Path) -> None:
+    """Put the figure of a network's worst slice into its bundle, small enough for a repository."""
+    with Image.open(figure) as image:
+        small = image.convert("RGB")
+        small.thumbnail((1200, 1200))
+        small.save(worst_figure(bundle, weights), quality=80)
+
+
+def worst_figure(bundle: Bundle, weights: Path) -> Path:
+    """Where a bundle keeps the figure of the worst slice by one of its files of weights."""
+    return bundle.root / "docs" / f"worst_{weights.stem}.jpg"
 
 
 def rows(
-    result: EvaluationResult, bundle: Bundle, scale: int, kernel: str, method: str, weights: Path
+    result: EvaluationResult, methods: Mapping[str, tuple[Bundle, Path]], kind: str, scale: int, kernel: str
 ) -> Iterator[Row]:
-    """One row for each baseline and one for the network.
+    """One row for each baseline and network.
 
     Args:
         result: what `evaluate` returned.
-        bundle: what was evaluated.
+        methods: name in the tables -> its bundle and weights.
+        kind: the modality.
         scale: scale factor.
         kernel: short name of the degradation.
-        method: the network's name in the tables.
-        weights: its file.
 
     Yields:
         The rows as they are kept.
     """
     against = {name: summarise(result.patient_scores, baseline=name) for name in ("bicubic", "lanczos")}
     for name, metrics in result.summary.items():
-        network = name not in BASELINES
+        bundle, weights = methods.get(name, (None, None))
         yield {
-            "modality": modality(bundle),
+            "modality": kind,
             "scale": scale,
             "kernel": kernel,
-            "method": method if network else name,
-            "bundle": bundle.name if network else None,
-            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if network else None,
+            "method": name,
+            "bundle": bundle.name if bundle else None,
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest() if weights else None,
             "scores": {key: asdict(metrics[key]) for key in COLUMNS},
-            "psnr_gains": {
-                other: asdict(gains[name]["psnr"]) for other, gains in against.items() if name in gains
+            "gains": {
+                other: {key: asdict(gains[name][key]) for key in ("psnr", "ssim")}
+                for other, gains in against.items()
+                if name in gains
             },
             "conventions": {key: result.conventions[key] for key in STATED},
         }
@@ -140,7 +175,7 @@ def table(selected: Iterable[Row]) -> str:
         name = f"**{row['method']}**" if row["bundle"] else row["method"]
         cells = [row["modality"], f"x{row['scale']}", row["kernel"], name]
         cells += [f"{row['scores'][key]['mean']:.{digits}f}" for key, (_, digits) in COLUMNS.items()]
-        cells += [_gain(row["psnr_gains"].get(other)) for other in ("bicubic", "lanczos")]
+        cells += [_gain(row["gains"].get(other, {}).get("psnr")) for other in ("bicubic", "lanczos")]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -186,11 +221,11 @@ def draw(kept: dict[str, Any]) -> None:
     """Draw every method's PSNR gain over bicubic, with its interval."""
     from matplotlib.figure import Figure
 
-    selected = [row for row in kept["rows"] if row["kernel"] == "bicubic" and "bicubic" in row["psnr_gains"]]
+    selected = [row for row in kept["rows"] if row["kernel"] == "bicubic" and "bicubic" in row["gains"]]
     figure = Figure(figsize=(8, 1 + 0.24 * len(selected)), layout="constrained")
     axes = figure.subplots()
     for place, row in enumerate(reversed(selected)):
-        gain = Estimate(**row["psnr_gains"]["bicubic"])
+        gain = Estimate(**row["gains"]["bicubic"]["psnr"])
         colour = "tab:blue" if row["bundle"] else "tab:gray"
         axes.plot([gain.mean], [place], "o", color=colour)
         if gain.low is not None:
@@ -229,6 +264,7 @@ def main() -> int:
         help="datalist JSON of each modality, whose test part is measured: mri=mri.json oct=oct.json ...",
     )
     parser.add_argument("--only", nargs="+", help="bundles to measure; the others' numbers are kept")
+    parser.add_argument("--vgg-weights", default="published", help="VGG19 weights: a file, or 'published'")
     parser.add_argument("--output", type=Path, default=Path("quality"), help="folder of the evaluations")
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
     parser.add_argument(
@@ -241,21 +277,24 @@ def main() -> int:
         print(*faults, sep="\n", end="\n" if faults else "")
         return bool(faults)
     arguments.datalists = dict(pair.split("=", 1) for pair in arguments.datalists)
-    kept["command"] = (
-        "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json"
-    )
+    kept["command"] = COMMAND
     if arguments.max_slices is not None:
         kept["command"] += f" --max-slices {arguments.max_slices}"
-    for bundle in released():
-        if modality(bundle) not in arguments.datalists or bundle.name not in (
-            arguments.only or [bundle.name]
-        ):
-            continue
-        for scale in bundle.scale_factors:
-            new = list(measure(bundle, scale, arguments))
-            print(table(new), flush=True)
-            kept["rows"] = merge(kept["rows"], new)
-            NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    features = VGG19Features(arguments.vgg_weights, VGG_LAYER)
+    for kind in arguments.datalists:
+        for scale in (2, 4):
+            bundles = [
+                bundle
+                for bundle in released()
+                if modality(bundle) == kind
+                and scale in bundle.scale_factors
+                and bundle.name in (arguments.only or [bundle.name])
+            ]
+            if bundles:
+                new = list(measure(bundles, scale, features, arguments))
+                print(table(new), flush=True)
+                kept["rows"] = merge(kept["rows"], new)
+                NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     for path, text in texts(kept).items():
         path.write_text(text, encoding="utf-8")
     draw(kept)

@@ -12,11 +12,12 @@ from skimage.metrics import peak_signal_noise_ratio
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate import EvaluationItem, bicubic, evaluate, read_datalist
 from monai_sr.evaluate.baselines import BASELINES
-from monai_sr.evaluate.evaluation import BASELINE, SR
+from monai_sr.evaluate.evaluation import BASELINE
 from monai_sr.evaluate.pairs import load_pairs
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.transforms import BicubicDownsample, RandRicianNoise
 
+SR = "sharpened"
 METHODS = (*BASELINES, SR)
 
 
@@ -34,7 +35,7 @@ class Sharpened:
 
 def run(datalist, out_dir, upscaler=None, **options):
     return evaluate(
-        upscaler or Sharpened(),
+        {SR: upscaler or Sharpened()},
         read_datalist(datalist),
         degradation=BicubicDownsample(2),
         scale_factor=2,
@@ -110,10 +111,10 @@ def test_the_files_hold_the_result(result):
         "per_patient.csv",
         "results.md",
         "results.json",
-        "patient_001.png",
-        "patient_002.png",
-        "patient_003.png",
-        "worst_slice.png",
+        "patient_001_sharpened.png",
+        "patient_002_sharpened.png",
+        "patient_003_sharpened.png",
+        "worst_slice_sharpened.png",
         "power_spectrum.png",
     }
     images = rows(result.out_dir / "per_image.csv")
@@ -208,10 +209,66 @@ def test_values_beyond_the_range_are_clipped_before_scoring(datalist, tmp_path):
 
 
 @pytest.mark.usefixtures("without_figures")
+def test_several_upscalers_share_the_slices_and_the_baselines(datalist, tmp_path):
+    items, options = read_datalist(datalist), {"degradation": BicubicDownsample(2), "scale_factor": 2}
+    upscalers = {"one": Sharpened(0.1), "Two, stronger": Sharpened(0.2)}
+    both = evaluate(upscalers, items, out_dir=tmp_path / "both", **options)
+    assert list(both.summary) == [*BASELINES, *upscalers]
+    for name, upscaler in upscalers.items():
+        alone = evaluate({name: upscaler}, items, out_dir=tmp_path / name, **options)
+        for method in (name, "lanczos"):
+            assert alone.summary[method]["psnr"] == both.summary[method]["psnr"]
+            assert alone.differences[method]["ssim"] == both.differences[method]["ssim"]
+    assert both.summary["one"]["psnr"] != both.summary["Two, stronger"]["psnr"]
+
+
+@pytest.mark.parametrize("names", [[], ["bicubic"], ["a b", "A-b"]])
+def test_upscalers_need_names_of_their_own(datalist, tmp_path, names):
+    with pytest.raises(ValueError, match="name of its own"):
+        evaluate(
+            {name: Sharpened() for name in names},
+            read_datalist(datalist),
+            degradation=BicubicDownsample(2),
+            scale_factor=2,
+            out_dir=tmp_path / "out",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_figures_are_drawn_for_each_upscaler_and_only_if_wanted(datalist, tmp_path):
+    result = evaluate(
+        {"one": Sharpened(0.1), "Two, stronger": Sharpened(0.2)},
+        read_datalist(datalist),
+        degradation=BicubicDownsample(2),
+        scale_factor=2,
+        out_dir=tmp_path / "out",
+        patient_figures=False,
+        max_slices=1,
+    )
+    drawn = {path.name for path in result.out_dir.glob("*.png")}
+    assert drawn == {"power_spectrum.png", "worst_slice_one.png", "worst_slice_two_stronger.png"}
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_the_distance_of_features_is_measured_where_a_network_is_given(datalist, tmp_path):
+    features = torch.nn.AvgPool2d(2)
+    result = run(datalist, tmp_path / "out", features=features, max_slices=1)
+    item = read_datalist(datalist)[-1]
+    pairs = load_pairs(item.path, BicubicDownsample(2), 2, 1)
+    image = torch.from_numpy(Sharpened().predict(pairs.low).clip(0, 1))
+    expected = features(torch.from_numpy(pairs.high))
+    distance = ((features(image) - expected).square().mean() / expected.square().mean()).sqrt()
+    own = [s for s in result.image_scores if (s.file, s.method) == (4, SR)]
+    assert own[0].scores["vgg_distance"] == pytest.approx(float(distance), rel=1e-5)
+    assert 0 < result.summary[SR]["vgg_distance"].mean < 1
+    assert "VGG distance" in (result.out_dir / "results.md").read_text().splitlines()[4]
+
+
+@pytest.mark.usefixtures("without_figures")
 def test_one_patient_has_no_interval(datalist, tmp_path):
     items = read_datalist(datalist)[-1:]
     result = evaluate(
-        Sharpened(), items, degradation=BicubicDownsample(2), scale_factor=2, out_dir=tmp_path / "out"
+        {SR: Sharpened()}, items, degradation=BicubicDownsample(2), scale_factor=2, out_dir=tmp_path / "out"
     )
     assert result.summary[SR]["psnr"].low is None
     text = (result.out_dir / "results.md").read_text()
@@ -243,7 +300,7 @@ def test_a_random_degradation_is_the_same_each_time(datalist, tmp_path):
 
     means = [
         evaluate(
-            Sharpened(),
+            {SR: Sharpened()},
             read_datalist(datalist),
             degradation=degradation(),
             scale_factor=2,
@@ -298,10 +355,10 @@ def test_results_never_go_where_the_images_are(datalist):
 def test_what_cannot_be_evaluated_is_refused(datalist, tmp_path, write_nifti):
     options = {"degradation": BicubicDownsample(2), "scale_factor": 2, "out_dir": tmp_path / "out"}
     with pytest.raises(InputError, match="no file to evaluate"):
-        evaluate(Sharpened(), [], **options)
+        evaluate({SR: Sharpened()}, [], **options)
     empty = write_nifti("empty.nii.gz", np.zeros((48, 48, 2), np.int16))
     with pytest.raises(InputError, match=r"empty\.nii\.gz has no slice with signal"):
-        evaluate(Sharpened(), [EvaluationItem(empty, "a")], **options)
+        evaluate({SR: Sharpened()}, [EvaluationItem(empty, "a")], **options)
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -324,7 +381,7 @@ def test_a_wrong_upscaler_is_refused(datalist, tmp_path):
 def test_wrong_arguments_are_named(datalist, tmp_path, options):
     settings = {"scale_factor": 2, "degradation": BicubicDownsample(2), "out_dir": tmp_path / "out"}
     with pytest.raises(ValueError, match=next(iter(options))):
-        evaluate(Sharpened(), read_datalist(datalist), **{**settings, **options})
+        evaluate({SR: Sharpened()}, read_datalist(datalist), **{**settings, **options})
 
 
 @pytest.mark.data
@@ -338,7 +395,7 @@ def test_baselines_on_real_mri_are_sane(data_dir, tmp_path, scale_factor):
     files = sorted((data_dir / "mri" / "test").glob("*.nii.gz"))
     items = [EvaluationItem(path, path.name.split("_")[0]) for path in files]
     result = evaluate(
-        Bicubic(),
+        {SR: Bicubic()},
         items,
         degradation=BicubicDownsample(scale_factor),
         scale_factor=scale_factor,

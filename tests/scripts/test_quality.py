@@ -21,8 +21,8 @@ def row(method, scale=2, kernel="bicubic", psnr=30.0, bundle=None):
         "kernel": kernel,
         "method": method,
         "bundle": bundle,
-        "scores": dict.fromkeys(("psnr", "ssim", "haar_psi", "spectrum_error_high"), score),
-        "psnr_gains": {} if method == "bicubic" else {"bicubic": gain},
+        "scores": dict.fromkeys(("psnr", "ssim", "haar_psi", "spectrum_error_high", "vgg_distance"), score),
+        "gains": {} if method == "bicubic" else {"bicubic": {"psnr": gain}},
     }
 
 
