@@ -14,6 +14,7 @@ from monai.bundle import ConfigWorkflow, ckpt_export, verify_metadata, verify_ne
 from monai_sr.bundle import Bundle, weights_file
 from tests.bundles.commands import BUNDLES, NAMES, ROOT, is_adversarial
 
+EACH_NETWORK = ["edsr_mri", "srgan_mri", "swift_srgan_mri"]
 BUILD = str(ROOT / "scripts" / "build_bundles.py")
 
 
@@ -101,11 +102,37 @@ def test_network_takes_and_gives_what_the_card_says(bundle):
     )
 
 
+@pytest.mark.parametrize("name", EACH_NETWORK)
 @pytest.mark.parametrize("scale_factor", [2, 4, 8])
-def test_scale_is_output_over_input(bundle, scale_factor):
-    network = Bundle(bundle).network(scale_factor).eval()
+def test_scale_is_output_over_input_for_any_size_and_the_same_each_time(name, scale_factor):
+    network = Bundle(BUNDLES / name).network(scale_factor).eval()
+    # What begins at zero is not zero after training: without it the network would be its bicubic skip.
+    for value in network.state_dict().values():
+        if value.is_floating_point() and not value.any():
+            value.normal_(std=0.05)
+    scripted = torch.jit.script(network)
+    for rows, columns in ((1, 1), (1, 7), (5, 3), (17, 32), (33, 31)):
+        image = torch.rand(1, 1, rows, columns)
+        with torch.inference_mode():
+            out = network(image)
+            assert out.shape == (1, 1, rows * scale_factor, columns * scale_factor)
+            assert torch.isfinite(out).all()
+            assert torch.equal(out, network(image))
+            torch.testing.assert_close(scripted(image), out)
+
+
+@pytest.mark.parametrize("name", EACH_NETWORK)
+@pytest.mark.parametrize("scale_factor", [2, 4, 8])
+def test_a_tile_4096_pixels_wide_is_taken(name, scale_factor):
+    network = Bundle(BUNDLES / name).network(scale_factor).eval()
     with torch.inference_mode():
-        assert network(torch.rand(1, 1, 7, 9)).shape == (1, 1, 7 * scale_factor, 9 * scale_factor)
+        assert network(torch.rand(1, 1, 2, 4096)).shape == (1, 1, 2 * scale_factor, 4096 * scale_factor)
+
+
+def test_modalities_share_their_networks(bundle):
+    folders = (bundle, BUNDLES / f"{bundle.name.rpartition('_')[0]}_mri")
+    one, other = (json.loads((folder / "configs/inference.json").read_text()) for folder in folders)
+    assert one["network_def"] == other["network_def"]
 
 
 def test_released_weights_export_to_torchscript(released, tmp_path):
