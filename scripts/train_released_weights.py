@@ -18,6 +18,7 @@ from monai_sr.bundle import Bundle
 from monai_sr.data import load_part
 from monai_sr.intensity import IntensityRange
 from monai_sr.io import read_volume
+from monai_sr.report import save_figure, training_figure
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 Settings = dict[str, Any]
@@ -141,7 +142,9 @@ def publish(release: str, arguments: argparse.Namespace) -> None:
             network.load_state_dict(weights)
         fidelity[stage.strip("_") or "final"] = agreement(*networks, arguments.datalists[modality])
         logs = [folder / below / "metrics.csv" for folder in folders]
-        write_log([log for log in logs if log.is_file()], root / "docs" / f"{stage}training_x{scale}.csv")
+        log = root / "docs" / f"{stage}training_x{scale}.csv"
+        write_log([part for part in logs if part.is_file()], log)
+        save_figure(training_figure(read_curves(log)), log.with_suffix(".png"))
     record = {
         "runs": RELEASES[release],
         "torch": torch.__version__,
@@ -189,6 +192,18 @@ def write_log(logs: list[Path], target: Path) -> None:
         )
         writer.writeheader()
         writer.writerows(rows)
+
+
+def read_curves(log: Path) -> dict[str, dict[str, list[float]]]:
+    """What each run of a joined log measured: run -> quantity -> one value an epoch."""
+    curves: dict[str, dict[str, list[float]]] = {}
+    with log.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            run = curves.setdefault(f"run {row.pop('run')}", {})
+            del row["epoch"]
+            for name, value in row.items():
+                run.setdefault(name, []).append(float(value or "nan"))
+    return curves
 
 
 def describe_data(datalist: Path) -> dict[str, Any]:

@@ -5,6 +5,13 @@ from monai_sr.report.figures import (
     evaluation_figure,
     power_spectrum_figure,
     save_figure,
+    training_figure,
 )
 
-__all__ = ["comparison_figure", "evaluation_figure", "power_spectrum_figure", "save_figure"]
+__all__ = [
+    "comparison_figure",
+    "evaluation_figure",
+    "power_spectrum_figure",
+    "save_figure",
+    "training_figure",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ Image = NDArray[Any]
 BRIGHT_PERCENTILE = 99.5  # a few bright vessels or fat must not darken the rest
 DPI = 150
 INSET_FRACTION = 4  # the inset spans a quarter of the image along each axis
+CURVE_COLUMNS = 4
 INSET_COLOUR = "tab:orange"
 
 
@@ -134,6 +135,41 @@ def comparison_figure(
         part.set_ylim(row + rows - 0.5, row - 0.5)
         for axis in (whole, part):
             axis.set_axis_off()
+    return figure
+
+
+def training_figure(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """What a training logged, epoch by epoch: one panel a quantity, one line a training.
+
+    Args:
+        curves: training -> quantity -> one value an epoch, NaN where it was not measured.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: if there is no value to draw.
+    """
+    names = list(dict.fromkeys(name for quantities in curves.values() for name in quantities))
+    if not names:
+        raise ValueError("curves hold no quantity; give at least one for a training")
+    rows = -(-len(names) // CURVE_COLUMNS)
+    figure = Figure(figsize=(3 * CURVE_COLUMNS, 2.2 * rows), layout="constrained")
+    axes = figure.subplots(rows, CURVE_COLUMNS, squeeze=False)
+    for axis in axes.flat[len(names) :]:
+        axis.set_axis_off()
+    for axis, name in zip(axes.flat, names, strict=False):
+        for training, quantities in curves.items():
+            values = np.asarray(quantities.get(name, ()), dtype=np.float64)
+            epochs = np.arange(1, len(values) + 1)
+            known = np.isfinite(values)
+            axis.plot(epochs[known], values[known], label=training, linewidth=1, marker=".", markersize=3)
+        axis.set_title(name, fontsize=9)
+        axis.tick_params(labelsize=7)
+    for axis in axes[-1]:
+        axis.set_xlabel("epoch", fontsize=8)
+    if len(curves) > 1:
+        axes.flat[0].legend(fontsize=7)
     return figure
 
 

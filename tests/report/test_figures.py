@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_sr.report import comparison_figure, evaluation_figure, power_spectrum_figure, save_figure
+from monai_sr.report import (
+    comparison_figure,
+    evaluation_figure,
+    power_spectrum_figure,
+    save_figure,
+    training_figure,
+)
 
 
 @pytest.fixture
@@ -101,3 +107,19 @@ def test_wrong_arguments_are_named(images):
         comparison_figure(low, bicubic, sr, inset=(30, 0, 10, 10))
     with pytest.raises(ValueError, match="spectrum"):
         power_spectrum_figure(np.ones(3), {"bicubic": np.ones(4)}, 0.25)
+
+
+def test_training_figure_draws_each_quantity_of_each_training():
+    curves = {
+        "one": {"loss": [3.0, 2.0, 1.0], "psnr": [30.0, float("nan"), 32.0]},
+        "two": {"loss": [4.0, 2.0]},
+    }
+    loss, psnr = training_figure(curves).axes[:2]
+    assert [line.get_xydata().tolist() for line in loss.lines] == [
+        [[1, 3], [2, 2], [3, 1]],
+        [[1, 4], [2, 2]],
+    ]
+    assert psnr.lines[0].get_xydata().tolist() == [[1, 30], [3, 32]]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["one", "two"]
+    with pytest.raises(ValueError, match="no quantity"):
+        training_figure({})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import runpy
 
 import pytest
@@ -50,6 +51,9 @@ def test_logs_of_successive_runs_become_one(script, tmp_path):
         {"run": "1", "epoch": "1", "loss": "0.5", "val_psnr": ""},
         {"run": "2", "epoch": "1", "loss": "0.5", "val_psnr": "30"},
     ]
+    curves = script["read_curves"](tmp_path / "all.csv")
+    assert curves["run 2"] == {"loss": [0.5], "val_psnr": [30]}
+    assert math.isnan(curves["run 1"]["val_psnr"][0])
 
 
 def test_data_are_described_without_a_name(script):
