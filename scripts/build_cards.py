@@ -38,6 +38,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
     images["degradation"] = images["degradation"].format(*config["degrade_random"][1]["weights"])
     scales = bundle.scale_factors
     records = {scale: _record(bundle.root, scale) for scale in scales}
+    needed = _releases([f"{bundle.name}_x{scale}" for scale in scales])
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(
         (PARTS / "card.md").read_text(encoding="utf-8")
     )
@@ -54,7 +55,12 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
         notes=texts["notes"].get(bundle.name, []),
         half=[f"x{scale} {_fidelity(record)}" for scale, record in records.items()],
-        only=" ".join(f"{bundle.name}_x{scale}" for scale in scales or [2, 4]),
+        origins=", ".join(f"`{name}`" for name in _bundles(needed) if name.rpartition("_")[2] != modality),
+        kinds=dict.fromkeys(name.rpartition("_")[2] for name in _bundles(needed)),
+        only=" ".join(needed),
+        curves=_curves(bundle, scales),
+        stability=(bundle.root / "docs" / "stability.png").is_file(),
+        worst=_worst(bundle, scales),
     )
     present = bundle.root / "docs" / "README.md"
     if START not in text or not present.is_file() or START not in present.read_text(encoding="utf-8"):
@@ -69,12 +75,9 @@ def _parameters(bundle: Bundle, scale: int) -> int:
 
 
 def _weights(bundle: Bundle) -> str:
-    files = [f"`models/{weights_file('', scale).name}` (x{scale})" for scale in bundle.scale_factors]
-    pixel = [
-        f"`models/{weights_file('', scale, 'pixel').name}`"
-        for scale in bundle.scale_factors
-        if weights_file(bundle.root, scale, "pixel").is_file()
-    ]
+    stages = _stages(bundle, bundle.scale_factors)
+    files = [f"`models/{path.name}` ({title})" for title, path in stages if "pixel" not in title]
+    pixel = [f"`models/{path.name}`" for title, path in stages if "pixel" in title]
     if not files:
         return "none released yet: train it, or take another bundle of these images"
     return ", ".join(files) + (f"; {', '.join(pixel)}, the same after the pixel stage alone" if pixel else "")
@@ -108,6 +111,53 @@ def _record(root: Path, scale: int) -> dict[str, Any]:
         (root / "docs" / f"training_x{scale}.json").read_text(encoding="utf-8")
     )
     return record
+
+
+def _releases(names: list[str]) -> list[str]:
+    """Releases in the order in which they are trained: each after those whose weights its runs begin with."""
+    found: list[str] = []
+    for name in names:
+        bundle, scale = name.rsplit("_x", 1)
+        for settings in _record(BUNDLES / bundle, int(scale))["runs"]:
+            origins = [settings[key] for key in ("initial_trunk", "initial_weights") if key in settings]
+            found += _releases([origin.split("/")[0] for origin in origins])
+        found.append(name)
+    return list(dict.fromkeys(found))
+
+
+def _bundles(releases: list[str]) -> list[str]:
+    """Names of the bundles of some releases."""
+    return list(dict.fromkeys(name.rsplit("_x", 1)[0] for name in releases))
+
+
+def _stages(bundle: Bundle, scales: list[int]) -> list[tuple[str, Path]]:
+    """Every file of weights of a bundle with its title."""
+    found = []
+    for scale in scales:
+        pixel = weights_file(bundle.root, scale, "pixel")
+        found += [(f"x{scale}, pixel stage", pixel)] if pixel.is_file() else []
+        found.append((f"x{scale}", weights_file(bundle.root, scale)))
+    return found
+
+
+def _curves(bundle: Bundle, scales: list[int]) -> list[tuple[str, str]]:
+    """Titles and names of the figures of the trainings."""
+    stages = {"pixel_training": ", pixel stage", "training": ""}
+    return [
+        (f"x{scale}{title}", f"{name}_x{scale}.png")
+        for scale in scales
+        for name, title in stages.items()
+        if (bundle.root / "docs" / f"{name}_x{scale}.png").is_file()
+    ]
+
+
+def _worst(bundle: Bundle, scales: list[int]) -> list[tuple[str, str]]:
+    """Titles and names of the figures of the worst slices."""
+    return [
+        (f"{title}: low resolution, bicubic, super-resolution, high resolution, above the errors", name)
+        for title, path in _stages(bundle, scales)
+        if (bundle.root / "docs" / (name := f"worst_{path.stem}.jpg")).is_file()
+    ]
 
 
 def _runs(root: Path, scale: int, record: dict[str, Any]) -> list[dict[str, Any]]:
