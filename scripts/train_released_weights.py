@@ -7,6 +7,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from monai_sr.bundle import Bundle
 from monai_sr.data import load_part
 from monai_sr.intensity import IntensityRange
 from monai_sr.io import read_volume
+from monai_sr.networks import srresnet_from_edsr
 from monai_sr.report import save_figure, training_figure
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 Settings = dict[str, Any]
 
 # Bundle and scale -> its runs, one after the other, each from the weights of the one before; a run says what
-# differs from the bundle's own configuration. `initial_trunk` and `initial_weights` name a run of another
-# release, done before.
+# differs from the bundle's own configuration. `initial_trunk`, `initial_weights` and, an EDSR for an SRGAN,
+# `initial_edsr` name a run of another release, done before.
 RELEASES: dict[str, list[Settings]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 
@@ -54,6 +56,9 @@ def command(release: str, number: int, arguments: argparse.Namespace) -> list[st
         if key in RELEASES[release][number]:
             other, run = settings[key].split("/")
             settings[key] = pixel_weights(output_dir(arguments.runs, other, int(run)))
+    if "initial_edsr" in settings:
+        settings["initial_weights"] = begin_as_edsr(release, number, arguments)
+        del settings["initial_edsr"]
     if bundle.startswith("srgan"):
         settings["vgg_weights"] = arguments.vgg_weights
     if bundle.startswith("swift_srgan"):
@@ -85,6 +90,39 @@ def begin_with(release: str, number: int, arguments: argparse.Namespace) -> Path
     target = output_dir(arguments.runs, release, number).with_name(f"{number}_initial.pt")
     torch.save(deepen(state, num_blocks), target)
     return target
+
+
+def begin_as_edsr(release: str, number: int, arguments: argparse.Namespace) -> Path:
+    """The weights of a run of an EDSR, written as an SRResNet's."""
+    other, run = RELEASES[release][number]["initial_edsr"].split("/")
+    bundle, scale = release.rsplit("_x", 1)
+    edsr = Bundle(BUNDLES / other.rpartition("_x")[0]).network(int(scale))
+    edsr.load_state_dict(
+        torch.load(output_dir(arguments.runs, other, int(run)) / "model.pt", weights_only=True)
+    )
+    images = middles(arguments.datalists[bundle.rpartition("_")[2]], "training", 48 * int(scale))
+    low = torch.nn.functional.adaptive_avg_pool2d(torch.cat(list(images)[:16]), 48)
+    target = output_dir(arguments.runs, release, number).with_name(f"{number}_initial.pt")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(srresnet_from_edsr(edsr, low).state_dict(), target)
+    return target
+
+
+def middles(datalist: Path, part: str, size: int) -> Iterator[torch.Tensor]:
+    """The middle of the middle slice of every file of a part of a datalist.
+
+    Args:
+        datalist: datalist JSON.
+        part: of it.
+        size: most pixels of a side.
+
+    Yields:
+        Intensities about [0, 1], shape (1, 1, H, W).
+    """
+    for item in load_part(str(datalist), part):
+        array = read_volume(item["label"]).array.astype(np.float64)
+        frame = IntensityRange.from_array(array).normalize(array[len(array) // 2])
+        yield CenterSpatialCrop(size)(torch.from_numpy(frame.astype(np.float32))[None])[None]
 
 
 def deepen(state: dict[str, torch.Tensor], num_blocks: int) -> dict[str, torch.Tensor]:
@@ -171,10 +209,7 @@ def agreement(network: torch.nn.Module, other: torch.nn.Module, datalist: Path) 
         The least PSNR in dB, of intensities normalised to about [0, 1].
     """
     least = float("inf")
-    for item in load_part(str(datalist), "validation"):
-        array = read_volume(item["label"]).array.astype(np.float64)
-        frame = IntensityRange.from_array(array).normalize(array[len(array) // 2])
-        image = CenterSpatialCrop(256)(torch.from_numpy(frame.astype(np.float32))[None])[None]
+    for image in middles(datalist, "validation", 256):
         error = (network.eval()(image) - other.eval()(image)).square().mean()
         least = min(least, float(-10 * error.log10()))
     return round(least, 1)

@@ -1,5 +1,6 @@
 """Networks: generators, discriminators and feature extractors."""
 
+from monai_sr.networks.conversion import srresnet_from_edsr
 from monai_sr.networks.discriminators import SRGANDiscriminator, SwiftSRGANDiscriminator
 from monai_sr.networks.edsr import EDSR
 from monai_sr.networks.mobilenet_v2 import MobileNetV2Features
@@ -18,4 +19,5 @@ __all__ = [
     "VGG19Features",
     "edsr_state_dict",
     "rgb_to_gray_state_dict",
+    "srresnet_from_edsr",
 ]
