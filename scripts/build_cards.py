@@ -119,7 +119,11 @@ def _releases(names: list[str]) -> list[str]:
     for name in names:
         bundle, scale = name.rsplit("_x", 1)
         for settings in _record(BUNDLES / bundle, int(scale))["runs"]:
-            origins = [settings[key] for key in ("initial_trunk", "initial_weights") if key in settings]
+            origins = [
+                settings[key]
+                for key in ("initial_trunk", "initial_weights", "initial_edsr")
+                if key in settings
+            ]
             found += _releases([origin.split("/")[0] for origin in origins])
         found.append(name)
     return list(dict.fromkeys(found))
