@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monai_sr.errors import InputError
-from monai_sr.io import check_output, list_series, read_volume, write_volume
+from monai_sr.io import check_output, list_series, open_volume, write_volume
 from monai_sr.io.image import is_image, output_name
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Progress, Upscaler
@@ -46,9 +46,9 @@ def plan(source: Path, destination: Path, series: str | None = None) -> list[Job
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path.")
     if not source.is_dir():
-        return [Job(lambda: read_volume(source, series), _file_destination(source, destination))]
+        return [Job(lambda: open_volume(source, series), _file_destination(source, destination))]
     if series is not None:
-        return [Job(lambda: read_volume(source, series), destination)]
+        return [Job(lambda: open_volume(source, series), destination)]
     found = list_series(source)
     if len(found) == 1:
         return [Job(found[0].read, destination)]
@@ -72,7 +72,7 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
     """
     volume = job.read()
     check_output(volume, job.destination, overwrite)
-    write_volume(upscaler(volume, progress), job.destination, upscaler.provenance, overwrite)
+    write_volume(upscaler.stream(volume, progress), job.destination, upscaler.provenance, overwrite)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:

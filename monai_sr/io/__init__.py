@@ -15,7 +15,15 @@ from monai_sr.io.image import ImageSource, check_image_output, is_image, read_im
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
 
-__all__ = ["Series", "check_output", "list_series", "read_series", "read_volume", "write_volume"]
+__all__ = [
+    "Series",
+    "check_output",
+    "list_series",
+    "open_volume",
+    "read_series",
+    "read_volume",
+    "write_volume",
+]
 
 
 def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
@@ -29,6 +37,22 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
     Returns:
         Stored values with their geometry; `write_volume` takes it back to the same format, JPEG to
             PNG or TIFF.
+
+    Raises:
+        InputError: with the reason and the remedy, if the input cannot be read as it stands.
+    """
+    return open_volume(path, series).load()
+
+
+def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
+    """As `read_volume`, but DICOM frames are decoded one at a time, when they are asked for.
+
+    Args:
+        path: as for `read_volume`.
+        series: SeriesInstanceUID, to choose from a folder of several series.
+
+    Returns:
+        The volume; its frames may raise `InputError` when pixel data turn out to be damaged.
 
     Raises:
         InputError: with the reason and the remedy, if the input cannot be read as it stands.
@@ -75,7 +99,7 @@ def read_series(path: str | os.PathLike[str]) -> Iterator[Volume]:
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; name the folder that holds the series")
     for series in list_series(path):
-        yield series.read()
+        yield series.read().load()
 
 
 def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool = False) -> None:

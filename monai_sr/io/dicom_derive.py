@@ -13,12 +13,11 @@ from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
 )
-from pydicom.valuerep import DSfloat
 
-from monai_sr.geometry import scale_image_position
-from monai_sr.io.dicom_header import SPACING_KEYWORDS
+from monai_sr.io.dicom_enhanced import derive_groups
+from monai_sr.io.dicom_frames import is_enhanced
+from monai_sr.io.dicom_grid import scale_position, scale_shutters, scale_spacing
 from monai_sr.io.dicom_provenance import add_equipment, describe
-from monai_sr.io.dicom_shutters import scale_shutters
 from monai_sr.io.dicom_types import DicomSource, Instance
 from monai_sr.volume import Provenance
 
@@ -148,9 +147,12 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
     """
     derived = copy.deepcopy(instance.header)
     _drop_stale(derived)
-    describe(derived, instance.header, provenance)
-    add_equipment(derived, provenance)
     _scale_grid(derived, instance, provenance.scale_factor)
+    if is_enhanced(derived):
+        derive_groups(derived, instance, provenance)
+    else:
+        describe(derived, instance.header, provenance)
+    add_equipment(derived, provenance)
 
     derived.SOPInstanceUID = derived_uid(instance.header.SOPInstanceUID, "instance", provenance)
     derived.StudyInstanceUID = series.study_uid
@@ -190,16 +192,8 @@ def _is_stale(tag: BaseTag) -> bool:
 
 
 def _scale_grid(derived: Dataset, instance: Instance, scale_factor: int) -> None:
-    for keyword in SPACING_KEYWORDS:
-        if derived.get(keyword):
-            setattr(derived, keyword, [_ds(float(value) / scale_factor) for value in derived.get(keyword)])
-    if instance.plane and instance.spacing:
-        position = scale_image_position(*instance.plane, instance.spacing, scale_factor)
-        derived.ImagePositionPatient = [_ds(value) for value in position]
+    scale_spacing(derived, scale_factor)
+    scale_position(derived, instance.frames[0], scale_factor)
     scale_shutters(derived, scale_factor)
     derived.Rows = instance.encoding.rows * scale_factor
     derived.Columns = instance.encoding.columns * scale_factor
-
-
-def _ds(value: float) -> DSfloat:
-    return DSfloat(float(value), auto_format=True)

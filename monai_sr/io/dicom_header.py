@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.filereader import read_file_meta_info
@@ -19,22 +18,40 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
     MRImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    OphthalmicTomographyImageStorage,
     SecondaryCaptureImageStorage,
 )
 
 from monai_sr.errors import InputError
-from monai_sr.geometry import is_orthonormal
-from monai_sr.io.dicom_types import Encoding, Instance, Plane
+from monai_sr.io.dicom_frames import is_enhanced, parse_frames
+from monai_sr.io.dicom_types import Encoding, Instance
 from monai_sr.volume import MAX_FRAME_PIXELS
 
-SUPPORTED_CLASSES = (
+SINGLE_FRAME_CLASSES = (
     MRImageStorage,
     CTImageStorage,
     ComputedRadiographyImageStorage,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
+)
+ENHANCED_CLASSES = (
+    EnhancedMRImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    OphthalmicTomographyImageStorage,
+)
+MULTI_FRAME_CLASSES = (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 _SERIES_KEYWORDS = [
     "StudyInstanceUID",
@@ -45,7 +62,6 @@ _SERIES_KEYWORDS = [
     "SeriesTime",
     "InstanceNumber",
 ]
-SPACING_KEYWORDS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 @contextmanager
@@ -133,14 +149,14 @@ def _check_kind(header: Dataset, path: Path) -> None:
         raise InputError(f"{path} is a colour image; only single-channel (grayscale) images are supported")
     if "MOSAIC" in (header.get("ImageType") or ()):
         raise InputError(f"{path} is a MOSAIC of many slices; export it as one image per slice")
-    if int(header.get("NumberOfFrames") or 1) > 1 or "SharedFunctionalGroupsSequence" in header:
+    if header.SOPClassUID not in (*SINGLE_FRAME_CLASSES, *ENHANCED_CLASSES, *MULTI_FRAME_CLASSES):
         raise InputError(
-            f"{path} is a multi-frame image, not yet supported; export it as single-frame images"
+            f"{path} is of an unsupported DICOM class; MR, CT, CR, DX, OPT and SC images are supported"
         )
-    if header.SOPClassUID not in SUPPORTED_CLASSES:
-        raise InputError(
-            f"{path} is of an unsupported DICOM class; MR, CT, CR, DX and SC images are supported"
-        )
+    if header.SOPClassUID in ENHANCED_CLASSES and not is_enhanced(header):
+        raise InputError(f"{path} is a multi-frame image without functional groups; export it again")
+    if header.SOPClassUID in SINGLE_FRAME_CLASSES and int(header.get("NumberOfFrames") or 1) > 1:
+        raise InputError(f"{path} holds several frames in a class of single frames; export it again")
     if not header.SOPInstanceUID:
         raise InputError(f"{path} has no SOPInstanceUID; export it again")
     if header.BitsAllocated not in (8, 16):
@@ -164,40 +180,10 @@ def _parse(header: FileDataset, path: Path) -> Instance:
         int(header.PixelRepresentation),
         str(header.PhotometricInterpretation),
     )
-    position = _floats(header, "ImagePositionPatient", 3)
-    orientation = _floats(header, "ImageOrientationPatient", 6)
-    plane = Plane(position, orientation) if position and orientation else None
-    if plane and not is_orthonormal(plane.orientation):
-        raise InputError(f"{path} has an ImageOrientationPatient that is not orthonormal; export it again")
-    spacing = next(filter(None, (_floats(header, keyword, 2) for keyword in SPACING_KEYWORDS)), None)
-    if spacing and min(spacing) <= 0:
-        raise InputError(f"{path} has a pixel spacing that is not positive; correct its header")
-    slope, intercept = _number(header, "RescaleSlope", 1.0), _number(header, "RescaleIntercept", 0.0)
-    if slope == 0:
-        raise InputError(f"{path} has a RescaleSlope of zero, so its values are lost; export it again")
-    padding_value = padding = None
+    padding = None
     if header.get("PixelPaddingValue") is not None:
-        padding_value = encoding.stored(int(header.PixelPaddingValue))
+        value = encoding.stored(int(header.PixelPaddingValue))
         limit = header.get("PixelPaddingRangeLimit")
-        other = padding_value if limit is None else encoding.stored(int(limit))
-        padding = (min(padding_value, other), max(padding_value, other))
-    thickness = abs(_number(header, "SliceThickness", 0.0)) or 1.0
-    return Instance(
-        path, header, encoding, plane, spacing, thickness, slope, intercept, padding, padding_value
-    )
-
-
-def _floats(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    values = header.get(keyword)
-    if values is None or len(values) != count:
-        return None
-    numbers = tuple(float(value) for value in values)
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _number(header: Dataset, keyword: str, default: float) -> float:
-    value = header.get(keyword)
-    number = default if value is None else float(value)
-    if not np.isfinite(number):
-        raise ValueError(f"{keyword} is not finite")
-    return number
+        other = value if limit is None else encoding.stored(int(limit))
+        padding = (min(value, other), max(value, other))
+    return Instance(path, header, encoding, parse_frames(header, path), padding)

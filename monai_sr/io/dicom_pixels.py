@@ -6,7 +6,6 @@ import struct
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
@@ -60,11 +59,12 @@ _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _START_OF_FRAME = (0xFFC0, 0xFFC1, 0xFFC3)
 
 
-def decode(instance: Instance) -> NDArray[Any]:
+def decode(instance: Instance, frame: int = 0) -> NDArray[Any]:
     """Stored values, never rescaled and in the stored sense (MONOCHROME1 is not inverted).
 
     Args:
         instance: an instance whose header was accepted.
+        frame: which of its frames, from 0.
 
     Returns:
         Shape [rows, columns], of the type that BitsAllocated and PixelRepresentation say.
@@ -83,7 +83,8 @@ def decode(instance: Instance) -> NDArray[Any]:
     syntax = pixels.file_meta.get("TransferSyntaxUID")
     if syntax is None:
         raise InputError(f"{path} does not name its transfer syntax; export it again")
-    bytes_needed = encoding.rows * encoding.columns * encoding.bits_allocated // 8
+    count = instance.number_of_frames
+    bytes_needed = count * encoding.rows * encoding.columns * encoding.bits_allocated // 8
     if syntax in _NATIVE_SYNTAXES and length < bytes_needed:
         raise InputError(f"{path} has truncated pixel data; copy or export it again")
     if syntax == JPEGExtended12Bit and encoding.bits_stored > 8:
@@ -92,8 +93,8 @@ def decode(instance: Instance) -> NDArray[Any]:
         )
     try:
         if syntax in (*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes):
-            _check_coded_size(get_frame(pixels.PixelData, 0, number_of_frames=1), *encoding[:2])
-        array = pixel_array(pixels, raw=True, decoding_plugin=_DECODERS.get(syntax, ""))
+            _check_coded_size(get_frame(pixels.PixelData, frame, number_of_frames=count), *encoding[:2])
+        array = pixel_array(pixels, raw=True, index=frame, decoding_plugin=_DECODERS.get(syntax, ""))
         array = array.reshape(encoding.rows, encoding.columns).astype(encoding.dtype, copy=False)
     except Exception:
         raise InputError(
@@ -137,19 +138,3 @@ def _jpeg_size(coded: bytes) -> tuple[int, int]:
             rows, columns = struct.unpack_from(">2H", coded, position + 5)
             return rows, columns
         position += 2 + length
-
-
-def padding_mask(array: NDArray[Any], instance: Instance) -> NDArray[np.bool_]:
-    """Pixels that hold no image.
-
-    Args:
-        array: stored values of the instance.
-        instance: its header.
-
-    Returns:
-        True at PixelPaddingValue (or in the range up to PixelPaddingRangeLimit), shape of `array`.
-    """
-    if instance.padding is None:
-        return np.zeros(array.shape, np.bool_)
-    least, greatest = instance.padding
-    return (array >= least) & (array <= greatest)

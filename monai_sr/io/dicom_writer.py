@@ -12,10 +12,11 @@ from monai_sr.io.atomic import atomic_file, atomic_folder
 from monai_sr.io.dicom_derive import DerivedSeries, derive_header, derive_series
 from monai_sr.io.dicom_header import quiet_pydicom
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.encoding import check_encodable
+from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.volume import Provenance, Volume
 
 _MAX_ROWS = 65535
+_MAX_LENGTH = 2**32 - 2
 
 WRITTEN_FILES = r"\d{5,}\.dcm"
 """Regular expression of the names in a folder of derived images."""
@@ -36,8 +37,9 @@ def check_dicom_output(volume: Volume, path: Path) -> None:
     Raises:
         InputError: with the remedy.
     """
-    if is_single_file(path) and len(volume.array) > 1:
-        raise InputError(f"{path} names one file for {len(volume.array)} images; name a folder")
+    count = len(volume.source.instances) if isinstance(volume.source, DicomSource) else 1
+    if is_single_file(path) and count > 1:
+        raise InputError(f"{path} names one file for {count} images; name a folder")
     if path.suffix.lower() in (".nii", ".gz", ".png", ".tif", ".tiff", ".jpg"):
         raise InputError(f"{path} is no DICOM output, and DICOM stays DICOM; name a folder")
 
@@ -58,7 +60,7 @@ def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Pro
     """
     encoding = source.instances[0].encoding
     rows, columns = encoding.rows, encoding.columns
-    check_encodable(volume, len(source.instances), rows, columns, encoding.dtype, provenance.scale_factor)
+    check_encodable(volume, len(source.places), rows, columns, encoding.dtype, provenance.scale_factor)
     if max(rows, columns) * provenance.scale_factor > _MAX_ROWS:
         raise InputError(
             f"{path} would need more than {_MAX_ROWS} rows or columns; use a smaller scale factor"
@@ -78,8 +80,15 @@ def _write(
     volume: Volume, source: DicomSource, index: int, series: DerivedSeries, provenance: Provenance, file: Path
 ) -> None:
     instance = source.instances[index]
-    pixels = volume.array[index].astype(instance.encoding.dtype.newbyteorder("<"), copy=False).tobytes()
-    pixels += b"\0" * (len(pixels) % 2)
+    dtype = instance.encoding.dtype.newbyteorder("<")
+    # The volume's frames are sorted by position, a file's keep its own order.
+    order = sorted(
+        (place.frame, number) for number, place in enumerate(source.places) if place.instance == index
+    )
+    frames = [stored_frame(volume, number).astype(dtype, copy=False).tobytes() for _, number in order]
+    pixels = b"".join(frames) + b"\0" * (sum(map(len, frames)) % 2)
+    if len(pixels) > _MAX_LENGTH:
+        raise InputError(f"{instance.path} would need over 4 GiB in one file; use a smaller scale factor")
     try:
         derived = derive_header(instance, series, provenance)
         vr = "OW" if instance.encoding.bits_allocated > 8 else "OB"

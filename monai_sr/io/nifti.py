@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from monai_sr.errors import InputError
 from monai_sr.geometry import scale_affine
 from monai_sr.io.atomic import atomic_file
-from monai_sr.io.encoding import check_encodable
+from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
 
 _TIE = 0.05
@@ -70,7 +70,7 @@ def read_nifti(path: Path) -> Volume:
         path: a .nii or .nii.gz file of two or three dimensions (further ones of length 1 are passed over).
 
     Returns:
-        The volume; voxels that are not finite count as padding.
+        The volume.
 
     Raises:
         InputError: if the file cannot be read or is not such an image.
@@ -98,8 +98,6 @@ def read_nifti(path: Path) -> Volume:
         stored.reshape(shape).transpose(frame, row, column).astype(dtype.newbyteorder("="))
     )
     slope, intercept = float(proxy.slope), float(proxy.inter)
-    holes = ~np.isfinite(array) if dtype.kind == "f" else None
-    padded = holes is not None and bool(holes.any())
     return Volume(
         array=array,
         affine=np.asarray(image.affine, np.float64)[:, [*axes, 3]],
@@ -108,8 +106,6 @@ def read_nifti(path: Path) -> Volume:
         stored_range=_stored_range(array.dtype),
         source=NiftiSource(image, slope, intercept, axes),
         path=path,
-        padding=holes if padded else None,
-        padding_value=float("nan") if padded else None,
     )
 
 
@@ -159,9 +155,8 @@ def write_nifti(volume: Volume, source: NiftiSource, path: Path, provenance: Pro
     finer = list(source.image.shape) + [1] * (3 - len(source.image.shape))
     finer[row] *= factor
     finer[column] *= factor
-    stored = volume.array.transpose(np.argsort((frame, row, column))).reshape(
-        finer[: len(source.image.shape)]
-    )
+    stored = np.stack([stored_frame(volume, index) for index in range(shape[frame])], axis=2)
+    stored = stored.transpose(np.argsort((row, column, frame))).reshape(finer[: len(source.image.shape)])
     header = source.image.header.copy()
     header.set_data_shape(stored.shape)
     image = type(source.image)(stored.astype(dtype, copy=False), None, header)

@@ -148,7 +148,6 @@ def repeated():
             volume,
             array=finer(volume.array),
             affine=scale_affine(volume.affine, scale_factor),
-            padding=None if volume.padding is None else finer(volume.padding),
         )
 
     return repeat

@@ -53,8 +53,7 @@ def test_padding_survives(make_series, repeated, provenance, tmp_path):
     volume = repeated(read_volume(make_series(PADDED, edit=edit)))
     write_volume(volume, tmp_path / "out", provenance())
     again = read_volume(tmp_path / "out")
-    assert again.padding_value == -2000
-    np.testing.assert_array_equal(again.padding, volume.padding)
+    assert again.padding == volume.padding == (-2000, -2000)
 
 
 def test_second_run_writes_the_same_bytes(make_series, repeated, provenance, tmp_path):

@@ -93,7 +93,9 @@ def test_gate_sees_a_missing_shift(source, provenance, tmp_path):
     write_volume(upscale(volume, 2), tmp_path / "out", provenance())
     for file, instance in zip(sorted((tmp_path / "out").iterdir()), volume.source.instances, strict=True):
         image = dcmread(file)
-        image.ImagePositionPatient = [DSfloat(value, auto_format=True) for value in instance.plane.position]
+        image.ImagePositionPatient = [
+            DSfloat(value, auto_format=True) for value in instance.frames[0].plane.position
+        ]
         image.save_as(file)
     image = read_with_itk(tmp_path / "out")
     assert rms_error(sitk.GetArrayFromImage(image), itk_positions(image) * [-1, -1, 1], direction) > 10 * GATE
