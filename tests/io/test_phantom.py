@@ -87,6 +87,34 @@ def test_dicom_pixels_lie_where_they_say(source, provenance, tmp_path, direction
     assert rms_error(sitk.GetArrayFromImage(image), ras, direction) < GATE
 
 
+def frame_positions(image, number):
+    """LPS position of each pixel of a frame, by the functional groups."""
+    own, shared = image.PerFrameFunctionalGroupsSequence[number], image.SharedFunctionalGroupsSequence[0]
+    first = np.array(own.PlanePositionSequence[0].ImagePositionPatient, float)
+    along_row, along_column = np.array(
+        shared.PlaneOrientationSequence[0].ImageOrientationPatient, float
+    ).reshape(2, 3)
+    between_rows, between_columns = map(float, shared.PixelMeasuresSequence[0].PixelSpacing)
+    row, column = np.indices((image.Rows, image.Columns))
+    return (
+        first + row[..., None] * between_rows * along_column + column[..., None] * between_columns * along_row
+    )
+
+
+@pytest.mark.parametrize("kind", ["enhanced MR", "enhanced CT", "OPT"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("scale_factor", [2, 4])
+def test_pixels_of_many_frames_lie_where_they_say(
+    make_multi_frame, provenance, tmp_path, kind, direction, scale_factor
+):
+    affine = read_volume(make_multi_frame(np.zeros((FRAMES, ROWS, COLUMNS), np.uint16), kind)).affine
+    file = make_multi_frame(phantom(affine, direction), kind)
+    write_volume(upscale(read_volume(file), scale_factor), tmp_path / "out", provenance(scale_factor))
+    image = dcmread(tmp_path / "out" / "00001.dcm")
+    ras = np.stack([frame_positions(image, number) for number in range(FRAMES)]) * [-1, -1, 1]
+    assert rms_error(image.pixel_array, ras, direction) < GATE
+
+
 def test_gate_sees_a_missing_shift(source, provenance, tmp_path):
     direction = DIRECTIONS[1]
     volume = read_volume(source(direction))
