@@ -12,6 +12,7 @@ from monai_sr.io.dicom import Series, list_series, read_file
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.dicom_writer import WRITTEN_FILES, check_dicom_output, is_single_file, write_dicom
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
+from monai_sr.io.itk import ItkSource, is_itk, read_itk, write_itk
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
 
@@ -27,11 +28,11 @@ __all__ = [
 
 
 def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
-    """Read one image: a DICOM series, NIfTI, PNG, TIFF or JPEG.
+    """Read one image: a DICOM series, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG.
 
     Args:
-        path: a folder of DICOM files, one DICOM file (then of one frame), .nii, .nii.gz, .png, .tif,
-            .tiff, .jpg or .jpeg.
+        path: a folder of DICOM files, one DICOM file, .nii, .nii.gz, .mha, .mhd, .nrrd, .png, .tif, .tiff,
+            .jpg or .jpeg.
         series: SeriesInstanceUID, to choose from a folder of several series.
 
     Returns:
@@ -68,6 +69,8 @@ def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
         )
     if is_nifti(path):
         return read_nifti(path)
+    if is_itk(path):
+        return read_itk(path)
     return read_image(path) if is_image(path) else read_file(path)
 
 
@@ -119,6 +122,10 @@ def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool =
         check_dicom_output(volume, path)
     elif isinstance(volume.source, ImageSource):
         check_image_output(volume, path)
+    elif isinstance(volume.source, ItkSource):
+        # A .mhd would leave its voxels in a second file, which cannot come and go with it as one.
+        if path.suffix.lower() not in (".mha", ".nrrd"):
+            raise InputError(f"{path} must end in .mha or .nrrd, since the input is such an image")
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
     check_destination(path, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)
@@ -150,6 +157,8 @@ def write_volume(
         write_dicom(volume, volume.source, path, provenance)
     elif isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
+    elif isinstance(volume.source, ItkSource):
+        write_itk(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ImageSource):
         write_image(volume, volume.source, path, provenance)
     else:
