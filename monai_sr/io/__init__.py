@@ -10,7 +10,13 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import check_destination
 from monai_sr.io.dicom import Series, list_series, read_file
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.dicom_writer import WRITTEN_FILES, check_dicom_output, is_single_file, write_dicom
+from monai_sr.io.dicom_writer import (
+    TRANSFER_SYNTAXES,
+    WRITTEN_FILES,
+    check_dicom_output,
+    is_single_file,
+    write_dicom,
+)
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
 from monai_sr.io.itk import ItkSource, is_itk, read_itk, write_itk
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
@@ -132,7 +138,11 @@ def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool =
 
 
 def write_volume(
-    volume: Volume, path: str | os.PathLike[str], provenance: Provenance, overwrite: bool = False
+    volume: Volume,
+    path: str | os.PathLike[str],
+    provenance: Provenance,
+    overwrite: bool = False,
+    transfer_syntax: str = "explicit",
 ) -> None:
     """Write a finer volume in the format that its source was read from.
 
@@ -145,16 +155,19 @@ def write_volume(
         provenance: what made it; a second run with the same provenance writes the same UIDs and bytes.
         overwrite: replace an earlier output, which survives if writing fails; a folder that holds
             anything else is refused.
+        transfer_syntax: of DICOM: explicit, jpegls or rle; the latter two compress without loss.
 
     Raises:
         InputError: if `check_output` refuses `path`.
-        ValueError: if the volume does not fit its source.
+        ValueError: if the volume does not fit its source, or there is no such transfer syntax.
         MonaiSRError: if the disk refuses.
     """
+    if transfer_syntax not in TRANSFER_SYNTAXES:
+        raise ValueError(f"transfer_syntax is {transfer_syntax}; give one of {', '.join(TRANSFER_SYNTAXES)}")
     path = Path(path)
     check_output(volume, path, overwrite)
     if isinstance(volume.source, DicomSource):
-        write_dicom(volume, volume.source, path, provenance)
+        write_dicom(volume, volume.source, path, provenance, transfer_syntax)
     elif isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ItkSource):

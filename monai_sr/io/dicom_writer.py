@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydicom import dcmwrite
 from pydicom.dataelem import DataElement
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file, atomic_folder
 from monai_sr.io.dicom_derive import DerivedSeries, derive_header, derive_series
 from monai_sr.io.dicom_header import quiet_pydicom
-from monai_sr.io.dicom_types import DicomSource
+from monai_sr.io.dicom_types import DicomSource, Instance
 from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.volume import Provenance, Volume
+
+TRANSFER_SYNTAXES = {
+    "explicit": ExplicitVRLittleEndian,
+    "jpegls": JPEGLSLossless,
+    "rle": RLELossless,
+}
+"""Names of the transfer syntaxes that are written: all of them keep every value."""
 
 _MAX_ROWS = 65535
 _MAX_LENGTH = 2**32 - 2
@@ -44,7 +53,13 @@ def check_dicom_output(volume: Volume, path: Path) -> None:
         raise InputError(f"{path} is no DICOM output, and DICOM stays DICOM; name a folder")
 
 
-def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Provenance) -> None:
+def write_dicom(
+    volume: Volume,
+    source: DicomSource,
+    path: Path,
+    provenance: Provenance,
+    transfer_syntax: str = "explicit",
+) -> None:
     """Write the derived series: a folder of 00001.dcm, 00002.dcm, ... in frame order, or one .dcm file.
 
     Args:
@@ -52,6 +67,7 @@ def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Pro
         source: where they derive from.
         path: the output, checked to be free.
         provenance: what was done.
+        transfer_syntax: a key of `TRANSFER_SYNTAXES`.
 
     Raises:
         InputError: if the finer image is larger than DICOM can describe.
@@ -67,32 +83,46 @@ def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Pro
         )
     with quiet_pydicom():
         series = derive_series(source, provenance)
+        syntax = TRANSFER_SYNTAXES[transfer_syntax]
         if is_single_file(path):
             with atomic_file(path) as file:
-                _write(volume, source, 0, series, provenance, file)
+                _write(source.instances[0], next(_pixels(volume, source)), series, provenance, syntax, file)
             return
         with atomic_folder(path) as folder:
-            for index in range(len(source.instances)):
-                _write(volume, source, index, series, provenance, folder / f"{index + 1:05d}.dcm")
+            for number, pixels in enumerate(_pixels(volume, source), start=1):
+                file = folder / f"{number:05d}.dcm"
+                _write(source.instances[number - 1], pixels, series, provenance, syntax, file)
+
+
+def _pixels(volume: Volume, source: DicomSource) -> Iterator[bytes]:
+    """PixelData of each file, one after the other."""
+    # The volume's frames are sorted by position, a file's keep its own order.
+    numbers: list[dict[int, int]] = [{} for _ in source.instances]
+    for number, place in enumerate(source.places):
+        numbers[place.instance][place.frame] = number
+    for instance, own in zip(source.instances, numbers, strict=True):
+        dtype = instance.encoding.dtype.newbyteorder("<")
+        frames = (stored_frame(volume, own[frame]).astype(dtype, copy=False) for frame in sorted(own))
+        pixels = b"".join(frame.tobytes() for frame in frames)
+        if len(pixels) > _MAX_LENGTH:
+            raise InputError(f"{instance.path} would need over 4 GiB in one file; use a smaller scale factor")
+        yield pixels + b"\0" * (len(pixels) % 2)
 
 
 def _write(
-    volume: Volume, source: DicomSource, index: int, series: DerivedSeries, provenance: Provenance, file: Path
+    instance: Instance,
+    pixels: bytes,
+    series: DerivedSeries,
+    provenance: Provenance,
+    syntax: UID,
+    file: Path,
 ) -> None:
-    instance = source.instances[index]
-    dtype = instance.encoding.dtype.newbyteorder("<")
-    # The volume's frames are sorted by position, a file's keep its own order.
-    order = sorted(
-        (place.frame, number) for number, place in enumerate(source.places) if place.instance == index
-    )
-    frames = [stored_frame(volume, number).astype(dtype, copy=False).tobytes() for _, number in order]
-    pixels = b"".join(frames) + b"\0" * (sum(map(len, frames)) % 2)
-    if len(pixels) > _MAX_LENGTH:
-        raise InputError(f"{instance.path} would need over 4 GiB in one file; use a smaller scale factor")
     try:
         derived = derive_header(instance, series, provenance)
         vr = "OW" if instance.encoding.bits_allocated > 8 else "OB"
         derived["PixelData"] = DataElement("PixelData", vr, pixels)
+        if syntax != ExplicitVRLittleEndian:
+            derived.compress(syntax, generate_instance_uid=False)
         dcmwrite(file, derived, enforce_file_format=True)
     except OSError:
         raise

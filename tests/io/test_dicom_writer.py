@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io import dicom_writer, read_volume, write_volume
@@ -169,3 +169,22 @@ def test_big_endian_source_is_written_as_little_endian(data_dir, repeated, prove
     volume = repeated(read_volume(data_dir / "dicom" / "mr_big_endian.dcm"))
     write_volume(volume, tmp_path / "out", provenance())
     np.testing.assert_array_equal(read_volume(tmp_path / "out").array, volume.array)
+
+
+@pytest.mark.parametrize(("name", "syntax"), [("jpegls", JPEGLSLossless), ("rle", RLELossless)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_lossless_transfer_syntaxes_keep_every_value(
+    make_series, repeated, provenance, tmp_path, name, syntax, dtype
+):
+    limits = np.iinfo(dtype)
+    frames = np.random.default_rng(1).integers(limits.min, limits.max, (2, 16, 18), dtype, endpoint=True)
+    volume = repeated(read_volume(make_series(frames)))
+    for folder in ("one", "two"):
+        write_volume(volume, tmp_path / folder, provenance(), transfer_syntax=name)
+    again = read_volume(tmp_path / "one")
+    np.testing.assert_array_equal(again.array, volume.array)
+    assert {image.file_meta.TransferSyntaxUID for image in written(tmp_path / "one")} == {syntax}
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+    with pytest.raises(ValueError, match="transfer_syntax is jpeg"):
+        write_volume(volume, tmp_path / "other", provenance(), transfer_syntax="jpeg")
