@@ -101,6 +101,7 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
         # pydicom decodes an attribute when it is first asked for: a damaged one is met here, not halfway.
         for keyword in keywords or _SERIES_KEYWORDS:
             header.get(keyword)
+        header.file_meta.get("MediaStorageSOPClassUID")
         return header
     except InputError:
         raise

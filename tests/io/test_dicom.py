@@ -1,5 +1,7 @@
 import logging
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from pydicom.uid import BasicTextSRStorage, ExplicitVRLittleEndian
 
 from monai_sr.errors import InputError
 from monai_sr.io import list_series, read_series, read_volume
+from monai_sr.io.dicom import scan_folder
 
 
 def turn(image, index):
@@ -243,3 +246,58 @@ def test_real_big_endian_image_is_read_as_native(data_dir):
     volume = read_volume(data_dir / "dicom" / "mr_big_endian.dcm")
     assert volume.array.dtype.isnative
     assert volume.array.max() == 891
+
+
+def test_a_scan_tells_series_damaged_files_and_others_apart(make_series):
+    folder = make_series()
+    make_series(series=6)
+    (folder / "notes.txt").write_text("mine")
+    known, unknown = folder / "5-90", folder / "6-90"
+    # Cut behind the UID of the series, and before it.
+    known.write_bytes(known.read_bytes()[: known.read_bytes().index(b"\x28\x00\x02\x00")])
+    unknown.write_bytes(unknown.read_bytes()[:400])
+    scan = scan_folder(folder)
+    assert [(series.series_uid[-2:], len(series.paths)) for series in scan.series] == [(".5", 3), (".6", 2)]
+    assert list(scan.damaged) == [known, unknown]
+    assert all(str(path) in reason for path, reason in scan.damaged.items())
+    assert scan.others == [folder / "notes.txt"]
+    with pytest.raises(InputError, match="5-90"):
+        scan.series[0].read()
+
+
+def test_damaged_meta_information_is_refused_without_its_values(make_series):
+    path = make_series() / "5-90"
+    path.write_bytes(path.read_bytes().replace(b"\x02\x00\x02\x00UI", b"\x02\x00\x02\x00Uu"))
+    (reason,) = scan_folder(path.parent).damaged.values()
+    assert reason == f"{path} is damaged DICOM; export it again"
+
+
+def test_files_without_the_uid_of_a_series_belong_together_by_folder(make_series):
+    def edit(image, index):
+        del image.SeriesInstanceUID
+
+    folder = make_series(edit=edit)
+    (folder / "deep").mkdir()
+    shutil.move(folder / "5-90", folder / "deep" / "5-90")
+    assert [len(series.paths) for series in list_series(folder)] == [2, 1]
+
+
+def test_a_folder_that_cannot_be_opened_is_refused(make_series, monkeypatch):
+    folder = make_series()
+    (folder / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"locked cannot be opened \(Permission denied\)"):
+        list_series(folder)
+
+
+def test_a_pipe_is_not_waited_for(make_series):
+    folder = make_series()
+    os.mkfifo(folder / "pipe")
+    assert len(list_series(folder)[0].paths) == 3
