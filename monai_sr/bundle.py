@@ -145,7 +145,8 @@ class Bundle:
             The weights.
 
         Raises:
-            InputError: if the bundle has none for that scale or stage, or `alpha` is out of range.
+            InputError: if the bundle has none for that scale or stage, they are not those of its card, or
+                `alpha` is out of range.
         """
         final = weights_file(self.root, scale_factor)
         if not final.is_file():
@@ -155,7 +156,7 @@ class Bundle:
                 "train them, or pass your own with --weights."
             )
         if alpha is None:
-            return read_weights(final)
+            return self._read(final)
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha must be from 0 (faithful) to 1 (crisp), got {alpha:g}.")
         pixel = weights_file(self.root, scale_factor, "pixel")
@@ -164,7 +165,18 @@ class Bundle:
                 f"Bundle {self.name} has no pixel-loss weights for scale factor {scale_factor} to blend "
                 "with: leave alpha out, or take a bundle trained adversarially."
             )
-        return blend([read_weights(pixel), read_weights(final)], [1 - alpha, alpha])
+        return blend([self._read(pixel), self._read(final)], [1 - alpha, alpha])
+
+    def _read(self, path: Path) -> Weights:
+        """Weights that are those of the card; a card without hashes is of the user's own make."""
+        weights = read_weights(path)
+        stated = self.card.get("weights_sha256")
+        if stated and stated.get(path.name) != weights.sha256:
+            raise InputError(
+                f"{path} is not the file that {self.root / CARD} names by its SHA-256: take the bundle "
+                "anew, or pass your own weights with --weights."
+            )
+        return weights
 
     def network(self, scale_factor: int) -> nn.Module:
         """The network of `configs/inference.json`, with its initial weights.

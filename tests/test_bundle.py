@@ -168,3 +168,14 @@ def test_weights_of_one_s_own_replace_the_bundle_s(bundle, tmp_path):
     assert torch.equal(found.network.head.weight, own.head.weight)
     with pytest.raises(InputError, match="another network or scale factor"):
         Upscaler.from_bundle("tiny", 2, weights=tmp_path / "own.pt", device="cpu")
+
+
+def test_weights_that_are_not_those_of_the_card_are_refused(bundle):
+    card = bundle / "configs" / "metadata.json"
+    stated = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.glob("models/*.pt")}
+    card.write_text(json.dumps({"name": "tiny", "weights_sha256": stated}))
+    assert Bundle(bundle).weights(2).sha256 == stated["model.pt"]
+    torch.save(network(2).state_dict(), bundle / "models" / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt is not the file that .*metadata\.json names"):
+        Bundle(bundle).weights(2)
+    assert Bundle(bundle).weights(4).sha256 == stated["model_x4.pt"]
