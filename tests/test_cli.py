@@ -16,7 +16,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from monai_sr.bundle import Bundle, bundle_folders
-from monai_sr.cli import _summary_table, app
+from monai_sr.cli import app
+from monai_sr.cli.models import _summary_table
 from monai_sr.errors import InputError
 from monai_sr.evaluate.statistics import Estimate
 from monai_sr.io import read_volume
