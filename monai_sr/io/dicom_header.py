@@ -8,14 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.filereader import read_file_meta_info
-from pydicom.misc import is_dicom
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     CTImageStorage,
-    DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
     EnhancedCTImageStorage,
@@ -30,6 +26,7 @@ from pydicom.uid import (
 )
 
 from monai_sr.errors import InputError
+from monai_sr.io.dicom_file import read_attributes
 from monai_sr.io.dicom_frames import is_enhanced, parse_frames
 from monai_sr.io.dicom_types import Encoding, Instance
 from monai_sr.volume import MAX_FRAME_PIXELS
@@ -89,15 +86,15 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
         The header, or None if the file is not DICOM.
 
     Raises:
-        InputError: if the file cannot be opened, is deflated or is damaged.
+        InputError: if the file cannot be opened, is damaged or has a header beyond the bounds.
     """
     try:
-        if not is_dicom(path):
+        # A pipe would be waited for without end.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a file that can be read; name another")
+        header = read_attributes(path, keywords)
+        if header is None:
             return None
-        # A deflated dataset inflates whole before anything can be checked, a thousand times its size.
-        if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            raise InputError(f"{path} is deflated, which is not supported; inflate it first (dcmconv +te)")
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
         # pydicom decodes an attribute when it is first asked for: a damaged one is met here, not halfway.
         for keyword in keywords or _SERIES_KEYWORDS:
             header.get(keyword)
