@@ -115,7 +115,7 @@ class DecodeWorker:
             return self._process
         self._stop()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", __file__, str(self._memory), json.dumps(sys.path)],
+            [sys.executable, "-W", "ignore", __file__, str(self._memory), json.dumps(sys.path, default=str)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
