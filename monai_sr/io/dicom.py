@@ -19,6 +19,7 @@ from monai_sr.errors import InputError
 from monai_sr.geometry import same_orientation, slice_affine, slice_positions, spacing_findings
 from monai_sr.io.dicom_header import quiet_pydicom, read_header, read_instance
 from monai_sr.io.dicom_pixels import decode
+from monai_sr.io.dicom_provenance import is_ours
 from monai_sr.io.dicom_types import DicomSource, Frame, Instance, Place
 from monai_sr.volume import MAX_VOXELS, LazyFrames, Volume
 
@@ -55,6 +56,16 @@ class Series:
     modality: str
     paths: tuple[Path, ...]
     study_series: tuple[tuple[int, str], ...]
+
+    def is_derived(self) -> bool:
+        """Whether this software made the series, by its first file.
+
+        Raises:
+            InputError: if that cannot be read.
+        """
+        with quiet_pydicom():
+            header = read_header(self.paths[0], ["ContributingEquipmentSequence"])
+            return header is not None and is_ours(header)
 
     def read(self) -> Volume:
         """The series as a volume, whose frames are decoded when they are asked for.

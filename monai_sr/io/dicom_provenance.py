@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.coding import Code
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -39,6 +40,7 @@ _FRAME_TYPE_SEQUENCES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence")
 _ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 _RESAMPLING = Code("113085", "DCM", "Spatial resampling")
 _SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
+_MODEL = "monai-sr"
 _ACQUISITION = Code("109101", "DCM", "Acquisition Equipment")
 _PROCESSING = Code("109102", "DCM", "Processing Equipment")
 
@@ -149,7 +151,7 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
     processing = Dataset()
     processing.PurposeOfReferenceCodeSequence = [_coded(_PROCESSING)]
     processing.Manufacturer = "monai_sr contributors"
-    processing.ManufacturerModelName = "monai-sr"
+    processing.ManufacturerModelName = _MODEL
     processing.SoftwareVersions = [
         provenance.software_version,
         provenance.weights_sha256,
@@ -157,6 +159,20 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
     ]
     processing.ContributionDescription = _maker(provenance)
     derived.ContributingEquipmentSequence = [*equipment, processing]
+
+
+def is_ours(header: Dataset) -> bool:
+    """Whether this software took part in making an image.
+
+    Args:
+        header: with ContributingEquipmentSequence, where the image has one.
+
+    Returns:
+        True if its equipment is among the others.
+    """
+    equipment = header.get("ContributingEquipmentSequence")
+    items = equipment if isinstance(equipment, DicomSequence) else ()
+    return any(item.get("ManufacturerModelName") == _MODEL for item in items)
 
 
 def _acquisition_equipment(derived: Dataset) -> Dataset:

@@ -1,4 +1,4 @@
-"""From files to files: what there is to upscale, and each of it read, upscaled and written."""
+"""One source: what there is of it to upscale, and each of that read, upscaled and written."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def plan(source: Path, destination: Path, series: str | None = None) -> list[Job
     ]
 
 
-def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> None:
+def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> int:
     """Read, upscale and write one image or series.
 
     Args:
@@ -66,6 +66,9 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
         overwrite: replace an earlier output.
         progress: called with (frames done, frames in all).
 
+    Returns:
+        The number of frames.
+
     Raises:
         InputError: if the input cannot be read, or the output is not allowed.
         MonaiSRError: if writing fails; nothing is left half-written.
@@ -73,6 +76,7 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
     volume = job.read()
     check_output(volume, job.destination, overwrite)
     write_volume(upscaler.stream(volume, progress), job.destination, upscaler.provenance, overwrite)
+    return len(volume.array)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:
