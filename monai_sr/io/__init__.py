@@ -73,6 +73,9 @@ def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
         raise InputError(
             f"{path} is a file, which has no series to choose from; name its folder or leave series out"
         )
+    if not path.is_file():
+        # A pipe would be waited for without end.
+        raise InputError(f"{path} is neither a file nor a folder; name another input")
     if is_nifti(path):
         return read_nifti(path)
     if is_itk(path):

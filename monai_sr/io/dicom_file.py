@@ -19,8 +19,14 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_16
 
 from monai_sr.errors import InputError
 
-HEADER_BYTES = 2**25
-"""Most bytes of a header that are read, 32 MiB; the functional groups of ten thousand frames take less."""
+HEADER_BYTES = 2**26
+"""Most bytes of a header that are read, 64 MiB, to which each element adds some for the memory that it takes.
+
+The functional groups of three thousand frames take less.
+"""
+
+DEFLATED_HEADER_BYTES = 2**23
+"""The same of a deflated header, 8 MiB, since that may be a thousand times smaller in the file."""
 
 DEEPEST = 12
 """Levels of nested sequences that are read."""
@@ -34,7 +40,7 @@ _OFFSET_TABLES = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _SHORT = {*EXPLICIT_VR_LENGTH_16, "US or SS"}
 _ITEM_TAGS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 # What pydicom makes of an element or of an item takes more memory than their bytes in the file.
-_READ_COST, _ITEM_COST = 16, 64
+_READ_COST, _ITEM_COST = 64, 256
 _CHUNK = 2**20
 
 
@@ -82,8 +88,9 @@ class Rationed:
             raise RationError
         self._spend(max(size, _READ_COST))
         data = self._file.read(size)
-        if size > _CHUNK // 2**10:
-            self._spend(_ITEM_COST * sum(map(data.count, _ITEM_TAGS)))
+        if data[:4] in _ITEM_TAGS:
+            # A whole sequence, which is not yet taken apart.
+            self._spend(size + _ITEM_COST * data.count(data[:4]))
         return data
 
     def _spend(self, cost: int) -> None:
@@ -165,21 +172,24 @@ def _read(path: Path, keywords: list[str]) -> tuple[FileDataset, PixelElement | 
         return found is not None or tag in _OTHER_PIXELS
 
     with path.open("rb") as file:
-        rationed = cast(BinaryIO, Rationed(file, HEADER_BYTES))
+        ration = HEADER_BYTES
+        rationed = cast(BinaryIO, Rationed(file, ration))
         try:
             preamble = read_preamble(rationed, force=False)
             meta = FileMetaDataset(read_dataset(rationed, False, True, stop_when=_after_meta))
             syntax = str(meta.get("TransferSyntaxUID") or "")
-            deflated_from = file.tell() if syntax == DeflatedExplicitVRLittleEndian else None
+            deflated_from = None
+            if syntax == DeflatedExplicitVRLittleEndian:
+                deflated_from, ration = file.tell(), DEFLATED_HEADER_BYTES
             implicit, little = syntax in ("", ImplicitVRLittleEndian), syntax != ExplicitVRBigEndian
-            source = cast(BinaryIO, Rationed(_inflated(file, deflated_from, HEADER_BYTES), HEADER_BYTES))
+            source = cast(BinaryIO, Rationed(_inflated(file, deflated_from, ration), ration))
             dataset = read_dataset(
                 source, implicit, little, stop_when=at_pixels, specific_tags=[*map(Tag, keywords)]
             )
         except RationError:
-            limit = f"{HEADER_BYTES // 2**20} MiB"
+            size = f"{ration // 2**20} MiB"
             raise InputError(
-                f"{path} claims a header of over {limit}, more than is read; export it again"
+                f"{path} claims a header of over {size}, more than is read; export it again"
             ) from None
     header = FileDataset(str(path), dataset, preamble, meta, implicit, little)
     header.set_original_encoding(implicit, little, dataset.original_character_set)

@@ -91,7 +91,7 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
     try:
         # A pipe would be waited for without end.
         if path.exists() and not path.is_file():
-            raise InputError(f"{path} is not a file that can be read; name another")
+            raise InputError(f"{path} is not a file; take it out of the folder")
         header = read_attributes(path, keywords)
         if header is None:
             return None
@@ -143,6 +143,8 @@ def _take_identity_from_meta(header: FileDataset) -> None:
 def _check_kind(header: Dataset, path: Path) -> None:
     if not header.get("Rows") or not header.get("Columns"):
         raise InputError(f"{path} holds no pixel data; only images can be upscaled")
+    if header.Rows < 0 or header.Columns < 0 or header.PixelRepresentation not in (0, 1):
+        raise InputError(f"{path} has a damaged DICOM header; export it again")
     if header.get("SamplesPerPixel", 1) != 1 or not str(header.PhotometricInterpretation).startswith("MONO"):
         raise InputError(f"{path} is a colour image; only single-channel (grayscale) images are supported")
     if "MOSAIC" in (header.get("ImageType") or ()):

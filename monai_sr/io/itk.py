@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.encoding import check_encodable, stored_frame
+from monai_sr.io.expansion import check_expansion
 from monai_sr.io.nifti import frame_axis
 from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
 
+_HEADER_BYTES = 2**16
+_DATA_FILE = re.compile(rb"data\s*file[ \t:=]*([^\r\n]*)", re.IGNORECASE)
 SUFFIXES = (".mha", ".mhd", ".nrrd")
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -56,6 +60,7 @@ def read_itk(path: Path) -> Volume:
     Raises:
         InputError: if the file cannot be read or is not such an image.
     """
+    data_file = _data_file(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -74,6 +79,8 @@ def read_itk(path: Path) -> Volume:
     row, column = (axis for axis in range(3) if axis != frame)
     if size[row] * size[column] > MAX_FRAME_PIXELS or int(np.prod(size, dtype=object)) > MAX_VOXELS:
         raise InputError(f"{path} claims more voxels than is supported ({MAX_VOXELS}); crop it first")
+    bits, _, _ = sitk.GetPixelIDValueAsString(reader.GetPixelIDValue()).partition("-")
+    check_expansion(data_file, int(np.prod(size, dtype=object)) * int(bits) // 8)
     try:
         image = reader.Execute()
     except RuntimeError:
@@ -95,6 +102,21 @@ def read_itk(path: Path) -> Volume:
         source=ItkSource(axes, size, array.dtype, affine, metadata),
         path=path,
     )
+
+
+def _data_file(path: Path) -> Path:
+    """The file that holds the voxels: the image itself or one beside it, never one elsewhere."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES).replace(b"\r\n", b"\n")
+    header, end, _ = header.partition(b"\n\n") if path.suffix.lower() == ".nrrd" else (header, b"", b"")
+    names = [match[1].decode("latin-1").strip() for match in _DATA_FILE.finditer(header)]
+    if not names and not end:
+        raise InputError(f"{path} is not a readable MetaImage or NRRD file; export it again")
+    others = [name for name in names if name.upper() != "LOCAL"]
+    # A list or a pattern of names could lead elsewhere too.
+    if others and (len(names) > 1 or set(others[0]) & set("/\\%") or not (path.parent / others[0]).is_file()):
+        raise InputError(f"{path} does not name one file beside it for its voxels; convert it to one file")
+    return path.parent / others[0] if others else path
 
 
 def write_itk(volume: Volume, source: ItkSource, path: Path, provenance: Provenance) -> None:

@@ -9,17 +9,23 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
+from nibabel.nifti2 import Nifti2Header
+from nibabel.openers import Opener
 from numpy.typing import NDArray
 
 from monai_sr.errors import InputError
 from monai_sr.geometry import scale_affine
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.encoding import check_encodable, stored_frame
+from monai_sr.io.expansion import check_expansion
 from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
 
 _TIE = 0.05
 """Spacings that differ by less than this fraction count as equal."""
+
+_MAX_OFFSET = 2**24
+"""Most bytes before the voxels, header and extensions, that are read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,7 @@ def read_nifti(path: Path) -> Volume:
     row, column = (axis for axis in range(3) if axis != frame)
     if shape[row] * shape[column] > MAX_FRAME_PIXELS or int(np.prod(shape, dtype=object)) > MAX_VOXELS:
         raise InputError(f"{path} claims more voxels than is supported ({MAX_VOXELS}); crop it first")
+    check_expansion(path, int(np.prod(shape, dtype=object)) * dtype.itemsize)
     proxy = cast(ArrayProxy, image.dataobj)
     try:
         stored = proxy.get_unscaled()
@@ -111,6 +118,7 @@ def read_nifti(path: Path) -> Volume:
 
 def _load(path: Path) -> Nifti1Image:
     try:
+        _check_offset(path)
         image = nib.load(path)
     except Exception:
         raise InputError(f"{path} is not a readable NIfTI file; export it again") from None
@@ -119,6 +127,17 @@ def _load(path: Path) -> Nifti1Image:
     if not np.isfinite(image.affine).all() or not np.linalg.norm(image.affine[:3, :3], axis=0).all():
         raise InputError(f"{path} has an affine that is not finite or has no spacing; correct its header")
     return image
+
+
+def _check_offset(path: Path) -> None:
+    # nibabel reads what stands before the voxels at once, however far a compressed file makes them seem.
+    with Opener(str(path)) as file:
+        block = file.read(Nifti2Header.sizeof_hdr)
+    for header in (Nifti1Header, Nifti2Header):
+        if header.may_contain_header(block):
+            fields = header(block[: header.sizeof_hdr], check=False)  # type: ignore[no-untyped-call]
+            if not 0 <= fields["vox_offset"] <= _MAX_OFFSET:
+                raise ValueError("the header claims to be too long")
 
 
 def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
