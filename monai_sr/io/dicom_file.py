@@ -84,19 +84,14 @@ class Rationed:
 
     def read(self, size: int) -> bytes:
         """Bytes from the present position, fewer at the end of the file."""
-        if size < 0:
+        self._ration -= max(size, _READ_COST)
+        if size < 0 or self._ration < 0:
             raise RationError
-        self._spend(max(size, _READ_COST))
         data = self._file.read(size)
         if data[:4] in _ITEM_TAGS:
-            # A whole sequence, which is not yet taken apart.
-            self._spend(size + _ITEM_COST * data.count(data[:4]))
+            # Where it is more than the tag, a whole sequence that is not yet taken apart.
+            self._ration -= size + _ITEM_COST * data.count(data[:4])
         return data
-
-    def _spend(self, cost: int) -> None:
-        self._ration -= cost
-        if self._ration < 0:
-            raise RationError
 
 
 def read_attributes(path: Path, keywords: list[str] | None = None) -> FileDataset | None:
@@ -206,10 +201,12 @@ def _check_nesting(dataset: Dataset, path: Path, depth: int = 0) -> None:
         raise InputError(
             f"{path} nests sequences over {DEEPEST} deep, more than is supported; export it again"
         )
-    for element in dataset.elements():
-        tag, vr = element.tag, element.VR
-        if tag.is_private:
+    for tag in list(dataset.keys()):
+        # Not to be asked for in a way that converts it: most attributes are never looked at.
+        element = dataset.get_item(tag, keep_deferred=True)
+        if tag.is_private or element is None:
             continue
+        vr = element.VR
         if vr in (None, "UN") and dictionary_has_tag(tag):
             vr = dictionary_VR(tag)
         if vr == "SQ":
