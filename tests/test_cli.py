@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from io import StringIO
 
 import nibabel
@@ -167,6 +172,66 @@ def test_what_cannot_be_blended_is_refused(tmp_path):
     refused(monai_sr("blend", *two, models / "model.pt", "--alpha", "0.5", *output), "two files")
     refused(monai_sr("upscale", sample_series_dir(), tmp_path / "out", "--alpha", "0.5"), "no pixel-loss")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A nested folder of two series, a damaged file and a text."""
+    folder = tmp_path / "archive"
+    (folder / "a" / "b").mkdir(parents=True)
+    shutil.copy(sorted(sample_series_dir().iterdir())[0], folder / "a" / "IM1")
+    shutil.copy(sample_dataset_dir() / "dicom" / "mr_small" / "MR_small.dcm", folder / "a" / "b" / "IM1")
+    (folder / "a" / "bad.dcm").write_text("not DICOM")
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
+def counts(shown: str) -> dict[str, int]:
+    return {name: int(count) for name, count in re.findall(r"(\w+) +(\d+)\s*\n", shown)}
+
+
+def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
+    out = tmp_path / "out"
+    result = monai_sr("upscale", archive, out, "--recursive")
+    assert result.returncode == 3, result.stderr
+    assert (
+        result.stderr
+        == f"Refused: {archive / 'a' / 'bad.dcm'} is damaged; copy it again or take it out of the folder.\n"
+    )
+    assert counts(result.stdout) == {"done": 2, "skipped": 0, "refused": 1, "failed": 0, "images": 1}
+    before = {path: path.read_bytes() for path in out.glob("*/*.dcm")}
+    assert len(before) == 2
+    (archive / "a" / "bad.dcm").unlink()
+    result = monai_sr("upscale", archive, out, "--recursive", "--resume")
+    assert result.returncode == 0, result.stderr
+    assert counts(result.stdout) == {"done": 0, "skipped": 2, "refused": 0, "failed": 0, "images": 1}
+    assert {path: path.read_bytes() for path in out.glob("*/*.dcm")} == before
+    again = ("upscale", archive, out, "--recursive")
+    refused(monai_sr(*again), "out holds an earlier batch", "--resume")
+    refused(monai_sr(*again, "--resume", "--scale-factor", "4"), "another scale_factor and weights_sha256")
+
+
+def test_an_interrupted_archive_can_be_resumed(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "monai_sr", "upscale", sample_dataset_dir(), out, "-r"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        begun = out / ".begun"
+        while process.poll() is None and not (begun.exists() and begun.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said == "Interrupted; nothing was left half-written, and --resume goes on from here.\n"
+    lines = [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()]
+    there = {path.name for path in out.iterdir()} - {".begun", "batch.json", "report.jsonl"}
+    assert there == {line["output"] for line in lines}
+
+
+def test_options_of_an_archive_are_for_an_archive(tmp_path):
+    for options in (("--recursive", "--overwrite"), ("--recursive", "--series", "1.2"), ("--resume",)):
+        result = invoke("upscale", tmp_path, tmp_path / "out", *options)
+        assert isinstance(result.exception, InputError)
+        assert "--recursive" in str(result.exception)
 
 
 def test_split_then_evaluate(tmp_path):

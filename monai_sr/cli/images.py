@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Column, Table
 
 from monai_sr.cli.common import (
     AlphaOption,
@@ -17,16 +18,26 @@ from monai_sr.cli.common import (
     WeightsOption,
     advance,
     console,
+    errors,
     progress_bar,
 )
 from monai_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from monai_sr.batch import Outcome
+    from monai_sr.upscaler import Upscaler
+
+SOME_WERE_NOT_DONE = 3
+"""Exit code when images of an archive were refused or failed."""
 
 
 def upscale(
     source: Annotated[
         str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
     ],
-    destination: Annotated[Path, typer.Argument(help="Folder for DICOM; file or folder for the rest.")],
+    destination: Annotated[
+        Path, typer.Argument(help="Folder for DICOM and for an archive; file or folder for the rest.")
+    ],
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,
     weights: WeightsOption = None,
@@ -39,12 +50,36 @@ def upscale(
     allow_private: Annotated[
         bool, typer.Option("--allow-private", help="Fetch a web address off the public internet too.")
     ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", "-r", help="Every image below a folder; a bad one stops no other."),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a --recursive run that was stopped.")
+    ] = False,
+    include_derived: Annotated[
+        bool,
+        typer.Option(
+            "--include-derived", help="With --recursive, also the series that monai-sr itself made."
+        ),
+    ] = False,
 ) -> None:
-    """Super-resolve an image or a DICOM series, keeping its geometry, values and identity."""
+    """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
+
+    With --recursive it ends with 3 where some images were refused or failed.
+    """
     from monai_sr.batch import plan, run_job
     from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
 
+    if recursive:
+        if series is not None or overwrite:
+            raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
+        upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
+        _upscale_archive(upscaler, Path(source), destination, resume, include_derived)
+        return
+    if resume or include_derived:
+        raise InputError("--resume and --include-derived are for an archive: add --recursive.")
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, destination, series)
         upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
@@ -52,6 +87,38 @@ def upscale(
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(advance, bar, task))
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+
+
+def _upscale_archive(
+    upscaler: Upscaler, archive: Path, out: Path, resume: bool, include_derived: bool
+) -> None:
+    from monai_sr.batch import run_archive
+
+    with progress_bar() as bar:
+        task = bar.add_task("reading headers", total=None)
+
+        def tell(outcome: Outcome, total: int) -> None:
+            bar.update(task, description="upscaling", advance=1, total=total)
+            if outcome.status in ("refused", "failed"):
+                text = f"{outcome.status.capitalize()}: {outcome.reason.rstrip('.')}."
+                errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+
+        try:
+            summary = run_archive(
+                upscaler, archive, out, resume=resume, include_derived=include_derived, on_outcome=tell
+            )
+        except KeyboardInterrupt:
+            text = "Interrupted; nothing was left half-written, and --resume goes on from here."
+            errors.print(text, style="red", highlight=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+    table = Table("series and files", Column("number", justify="right"), box=None)
+    for status in ("done", "skipped", "refused", "failed"):
+        table.add_row(status, str(summary.counts[status]))
+    table.add_row("no images", str(summary.others))
+    console.print(table)
+    console.print(f"Written: {out}, whose report.jsonl tells of each", highlight=False, soft_wrap=True)
+    if summary.counts["refused"] or summary.counts["failed"]:
+        raise typer.Exit(SOME_WERE_NOT_DONE)
 
 
 def show(
