@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -119,6 +118,8 @@ def open_report(folder: Path, settings: Mapping[str, Any], resume: bool) -> Iter
         InputError: if the folder holds something else, a batch begun otherwise or one that still runs.
         MonaiSRError: if the disk refuses.
     """
+    import fcntl  # which Windows has not, where only an archive needs it
+
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another output")
     try:
