@@ -22,11 +22,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -52,8 +51,7 @@ VALUES = rb"0|-1|1\2|nan|inf|1e308|1e-320|99999999999999999999|../../x|\\\\\|".s
 VALUES += [b"\x1b[2J", b"\xff\xff", b"\x00\x80", b"\x01\x00", bytes(4)]
 
 
-@dataclass(frozen=True)
-class Seed:
+class Seed(NamedTuple):
     """A file to damage.
 
     Args:
@@ -285,14 +283,24 @@ def _forget_peak() -> None:
 
 def _peak() -> int:
     status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+    if not status.exists():
+        return 0
+    import resource
+
+    own = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    # The processes that decode: those that were replaced, as after every failure.
+    return 1024 * max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 class Supervisor:
-    """Reads files in a child, and starts another child when one does not answer."""
+    """Reads files in a child, and starts another child when one does not answer.
 
-    def __init__(self) -> None:
+    Args:
+        errors: file for what the child and its libraries print; nowhere by default.
+    """
+
+    def __init__(self, errors: IO[str] | None = None) -> None:
+        self._errors = errors
         self._child: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> dict[str, Any]:
@@ -319,6 +327,7 @@ class Supervisor:
             return {"finding": f"no answer in {STALL:g} s" if hung else f"ended with {child.returncode}"}
         answer: dict[str, Any] = json.loads(line)
         if answer["resident"] > RESIDENT:
+            self.close()
             return {"finding": f"{answer['resident'] / 1e6:.0f} MB resident"}
         if answer["seconds"] > SECONDS:
             return {"finding": f"{answer['seconds']:.0f} s of computing"}
@@ -337,7 +346,7 @@ class Supervisor:
                 [sys.executable, __file__, "--serve"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._errors or subprocess.DEVNULL,
                 text=True,
             )
         return self._child

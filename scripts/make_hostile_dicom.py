@@ -29,7 +29,6 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 from pydicom.uid import (
     JPEG2000,
-    CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -248,6 +247,7 @@ def header_attacks() -> Files:
     yield "orientation_flat", with_value(0x00200037, "DS", b"1\\0\\0\\1\\0\\0")
     for name, value in (("zero", b"0"), ("nan", b"nan"), ("text", b"PLANTED")):
         yield f"slope_{name}", with_value(0x00281053, "DS", value)
+    yield "patient_a_float", with_value(0x00100020, "FD", b"PLANTED")
     yield "padding_a_name", with_value(0x00280120, "PN", b"DOE^PLANTED")
     yield "claims_2_gb", with_element(0x00091001, element(0x00091001, "OB", b"", 2**31 - 2))
     yield "claims_4_gb", with_element(0x00091001, element(0x00091001, "UT", b"", UNDEFINED - 1))
@@ -506,7 +506,7 @@ def other_formats() -> Files:
         png(
             struct.pack(">IIBBBBB", 64, 48, 8, 0, 0, 0, 0),
             b"",
-            (b"zTXt", b"PLANTED\0\0" + zlib.compress(bytes(2**28))),
+            (b"zTXt", b"PLANTED\0\0" + b"\x78\xda" + zeros_deflated(256) + b"\x03\0"),
         ),
     )
     yield "bomb.tif", tiff(31)
@@ -519,7 +519,7 @@ def other_formats() -> Files:
     )
     yield "size.mha", f"{meta}DimSize = 60000 60000 60000\nElementDataFile = LOCAL\n".encode()
     bomb = f"{meta}CompressedData = True\nDimSize = 1024 1024 1024\nElementDataFile = LOCAL\n"
-    yield "bomb.mha", bomb.encode() + zlib.compress(bytes(2**30))
+    yield "bomb.mha", bomb.encode() + b"\x78\xda" + zeros_deflated(1024) + b"\x03\0"
     yield "file_elsewhere.mhd", f"{meta}DimSize = 8 8 4\nElementDataFile = /etc/passwd\n".encode()
     nrrd = "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\n"
     nrrd += "space directions: (1,0,0) (0,1,0) (0,0,1)\n"
@@ -535,15 +535,14 @@ def harmless() -> Files:
         .replace(b"2.25.3\0", b"../../x")
         .replace(b"1.2.3\0", b"../../"),
     )
-    yield "description_is_a_path", image(SeriesDescription="../../../tmp/PLANTED", SeriesNumber=7)
+    escapes = "\x1b]0;PLANTED\x07\x1b[2J"
     yield (
-        "values_for_a_terminal",
-        image(SeriesDescription="\x1b]0;PLANTED\x07\x1b[2J", PatientComments="\x1b[31mPLANTED"),
+        "values_are_paths_for_a_terminal",
+        image(SeriesDescription=f"../../{escapes}", PatientComments=escapes),
     )
     yield "charset_unknown", with_value(0x00080005, "CS", b"PLANTED")
     yield "date_of_text", with_value(0x00080020, "DA", b"PLANTED!")
     yield "preamble_of_a_program", b"\x7fELF" + bytes(124) + image()[128:]
-    yield "class_only_in_meta", image(SOPClassUID=CTImageStorage)
     yield "long_trailing", image() + element(0xFFFCFFFC, "OB", bytes(2**22))
     good = image()
     dataset = good[dataset_start(good) :]

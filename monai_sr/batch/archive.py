@@ -101,7 +101,7 @@ def run_archive(
         if not jobs:
             raise InputError(f"{archive} holds no image ({others} other files); name another folder")
         # A job that ends its process, for want of memory, say, must not keep the others from being done.
-        jobs.sort(key=lambda job: job.name in report.unfinished)
+        jobs.sort(key=lambda job: job.name in report.unfinished and not job.destination.exists())
         counts: Counter[Status] = Counter()
         for job in jobs:
             outcome = _do(upscaler, job, report)

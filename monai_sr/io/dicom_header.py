@@ -51,6 +51,7 @@ MULTI_FRAME_CLASSES = (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
 )
 _SERIES_KEYWORDS = [
+    "PatientID",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",

@@ -1,0 +1,102 @@
+"""Hostile files, each of which must cost no more than a refusal.
+
+The bounds are 10 s of computing and 1 GB resident, in the process that reads and in the one that decodes. The
+whole command stays within them too, although PyTorch alone takes over half of that memory.
+"""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bundles.commands import ROOT
+
+SECONDS, RESIDENT = 10, 10**9
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Folder with the subfolders `refused`, `read` and `either`."""
+    folder = tmp_path_factory.mktemp("hostile")
+    subprocess.run([sys.executable, ROOT / "scripts" / "make_hostile_dicom.py", folder], check=True)
+    return folder
+
+
+@pytest.fixture
+def outcomes(hostile, tmp_path):
+    """Function from a subfolder to (path, answer) of its files, read in one child that prints nothing bad."""
+    supervisor_type = runpy.run_path(str(ROOT / "scripts" / "fuzz_dicom.py"))["Supervisor"]
+
+    def read(name):
+        with (tmp_path / "printed").open("w+") as printed:
+            supervisor = supervisor_type(printed)
+            answers = [(path, supervisor.read(path)) for path in sorted((hostile / name).iterdir())]
+            supervisor.close()
+            printed.seek(0)
+            text = printed.read()
+        assert "PLANTED" not in text
+        assert "Traceback" not in text
+        return answers
+
+    return read
+
+
+def test_every_attack_is_refused_in_one_sentence(outcomes):
+    answers = outcomes("refused")
+    assert len(answers) > 120
+    wrong = {
+        path.name: answer
+        for path, answer in answers
+        if not answer.get("refused", "").startswith(str(path)) or "PLANTED" in answer["refused"]
+    }
+    assert wrong == {}
+
+
+def test_good_images_with_hostile_values_are_read(outcomes):
+    wrong = {path.name: answer for path, answer in outcomes("read") if "volume" not in answer}
+    assert wrong == {}
+
+
+def test_what_may_be_read_or_refused_does_no_harm(outcomes):
+    wrong = {path.name: answer for path, answer in outcomes("either") if "finding" in answer}
+    assert wrong == {}
+
+
+def command(source, destination):
+    """Exit code, what was printed, and what was used, of a whole command."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "monai_sr", "upscale", source, destination],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"COLUMNS": "80"},
+    ) as process:
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, printed, usage
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="measures by wait4")
+def test_the_command_refuses_an_attack_and_leaves_nothing(hostile, tmp_path):
+    attack = hostile / "refused" / "rle_of_27_kb_claims_8192_squared.dcm"
+    baseline = command(tmp_path / "missing.dcm", tmp_path / "out" / "finer")[2]
+    code, printed, usage = command(attack, tmp_path / "out" / "finer")
+    assert code == 2
+    assert printed.startswith(f"Error: {attack} ")
+    assert len(printed.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert usage.ru_utime + usage.ru_stime < SECONDS + baseline.ru_utime + baseline.ru_stime
+    assert usage.ru_maxrss * 1024 < RESIDENT
+
+
+def test_hostile_values_name_no_output_and_reach_no_terminal(hostile, tmp_path):
+    source = hostile / "read" / "values_are_paths_for_a_terminal.dcm"
+    code, printed, _ = command(source, tmp_path / "out" / "finer")
+    assert code == 0, printed
+    assert "PLANTED" not in printed
+    assert "\x1b" not in printed
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")] == [Path("out/finer/00001.dcm")]
