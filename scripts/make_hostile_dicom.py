@@ -247,7 +247,7 @@ def header_attacks() -> Files:
     yield "orientation_flat", with_value(0x00200037, "DS", b"1\\0\\0\\1\\0\\0")
     for name, value in (("zero", b"0"), ("nan", b"nan"), ("text", b"PLANTED")):
         yield f"slope_{name}", with_value(0x00281053, "DS", value)
-    yield "patient_a_float", with_value(0x00100020, "FD", b"PLANTED")
+    yield "patient_a_float", with_value(0x00100020, "FD", b"PLANTED-ID")
     yield "padding_a_name", with_value(0x00280120, "PN", b"DOE^PLANTED")
     yield "claims_2_gb", with_element(0x00091001, element(0x00091001, "OB", b"", 2**31 - 2))
     yield "claims_4_gb", with_element(0x00091001, element(0x00091001, "UT", b"", UNDEFINED - 1))
