@@ -129,8 +129,8 @@ def _compressed(instance: Instance, pixels: PixelElement, frame: int) -> NDArray
 
 def _coded_frame(instance: Instance, pixels: PixelElement, frame: int) -> bytes:
     count = instance.number_of_frames
-    # Twice the frame, since no decoder needs more, then what stands between the fragments.
-    ration = 2 * _frame_size(instance.encoding) + 2**20 + 64 * count
+    # Twice the frame, since no codec needs more, and what is read to find it among the others.
+    ration = 2 * _frame_size(instance.encoding) + 2**20 + 2**9 * count
     with open_pixels(instance.path, pixels, pixels.offset) as file:
         rationed = cast(BinaryIO, Rationed(file, ration))
         return get_frame(rationed, frame, number_of_frames=count, extended_offsets=pixels.offset_tables)
