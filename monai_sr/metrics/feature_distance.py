@@ -44,6 +44,6 @@ def feature_distance(network: nn.Module, pred: Tensor, target: Tensor) -> Tensor
             "(1, C, H, W)."
         )
     expected: Tensor = network(target).float()
-    axes = tuple(range(1, expected.ndim))
-    errors: Tensor = (network(pred).float() - expected).square().mean(dim=axes)
-    return (errors / expected.square().mean()).sqrt()
+    # One image at a time: the features of a radiograph take gigabytes.
+    errors = [(network(image[None]).float() - expected).square().mean() for image in pred]
+    return (torch.stack(errors) / expected.square().mean()).sqrt()

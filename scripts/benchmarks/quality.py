@@ -38,7 +38,7 @@ COLUMNS = {
 }
 COMMAND = (
     "python scripts/benchmarks/quality.py --datalists mri=MRI.json oct=OCT.json xray=XRAY.json "
-    "--vgg-weights published"
+    "--vgg-weights VGG19_FILE"
 )
 START, END = "<!-- results: scripts/benchmarks/quality.py writes this part -->", "<!-- end of results -->"
 STATED = (
@@ -200,13 +200,17 @@ def texts(kept: dict[str, Any]) -> dict[Path, str]:
     made = {}
     for path, selected in shown.items():
         before, rest = path.read_text(encoding="utf-8").split(START)
-        text = f"{table(selected)}\n\n{_note(kept['command'], selected)}"
+        text = f"{table(selected)}\n\n{_note(kept, selected)}"
         made[path] = f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}"
     return made
 
 
-def _note(command: str, selected: list[Row]) -> str:
-    lines = [f"Made by `{command}`, which also writes the scores of each image. Conventions:"]
+def _note(kept: dict[str, Any], selected: list[Row]) -> str:
+    lines = [
+        f"Made by `{kept['command']}`, which also writes the scores of each image. Conventions:",
+        f"- VGG19's weights: the file of SHA-256 `{kept['vgg_weights_sha256']}`; weights whose channels are "
+        "scaled otherwise, such as torchvision's own, give other distances",
+    ]
     for key in STATED:
         said: dict[str, list[str]] = {}
         for row in selected:
@@ -264,7 +268,7 @@ def main() -> int:
         help="datalist JSON of each modality, whose test part is measured: mri=mri.json oct=oct.json ...",
     )
     parser.add_argument("--only", nargs="+", help="bundles to measure; the others' numbers are kept")
-    parser.add_argument("--vgg-weights", default="published", help="VGG19 weights: a file, or 'published'")
+    parser.add_argument("--vgg-weights", type=Path, help="file of VGG19's weights up to relu3_1")
     parser.add_argument("--output", type=Path, default=Path("quality"), help="folder of the evaluations")
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
     parser.add_argument(
@@ -276,11 +280,14 @@ def main() -> int:
         faults = check(kept)
         print(*faults, sep="\n", end="\n" if faults else "")
         return bool(faults)
+    if not arguments.datalists or arguments.vgg_weights is None:
+        parser.error("--datalists and --vgg-weights are needed to measure")
     arguments.datalists = dict(pair.split("=", 1) for pair in arguments.datalists)
     kept["command"] = COMMAND
     if arguments.max_slices is not None:
         kept["command"] += f" --max-slices {arguments.max_slices}"
     features = VGG19Features(arguments.vgg_weights, VGG_LAYER)
+    kept["vgg_weights_sha256"] = hashlib.sha256(Path(arguments.vgg_weights).read_bytes()).hexdigest()
     for kind in arguments.datalists:
         for scale in (2, 4):
             bundles = [

@@ -33,7 +33,7 @@ def test_one_reference_of_the_same_size_is_needed(shape):
 
 @pytest.mark.data
 def test_vgg_sees_blur_and_noise(weights_dir):
-    file = next(weights_dir.glob("vgg19*"))
+    file = next(weights_dir.glob("vgg19_normalised*"))
     features = VGG19Features(file, VGG_LAYER)
     torch.manual_seed(0)
     target = torch.rand(1, 1, 64, 64)

@@ -48,7 +48,7 @@ def test_a_row_says_its_gain_with_its_interval(script):
 
 
 def test_a_changed_weight_or_table_is_found(script):
-    kept = {"rows": [], "command": "none"}
+    kept = {"rows": [], "command": "none", "vgg_weights_sha256": "none"}
     faults = script["check"](kept)
     assert any("README.md does not show" in fault for fault in faults)
     assert any("model.pt is not what" in fault for fault in faults)
