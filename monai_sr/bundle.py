@@ -45,11 +45,15 @@ def bundle_folders() -> dict[str, Path]:
     Returns:
         Name -> folder: those of `bundles/` in the current folder, and those that came with the package.
     """
-    package = Path(str(resources.files("monai_sr")))
-    # An installed package carries its bundles inside; in a checkout they stand beside it.
-    homes = [package / "_bundles", package.parent / "bundles", Path.cwd() / "bundles"]
+    homes = [*_own_homes(), Path.cwd() / "bundles"]
     cards = (card for home in homes for card in sorted(home.glob(f"*/{CARD.as_posix()}")))
     return {card.parents[1].name: card.parents[1] for card in cards}
+
+
+def _own_homes() -> list[Path]:
+    package = Path(str(resources.files("monai_sr")))
+    # An installed package carries its bundles inside; in a checkout they stand beside it.
+    return [package / "_bundles", package.parent / "bundles"]
 
 
 def default_root(name: str) -> Path:
@@ -123,6 +127,11 @@ class Bundle:
     def version(self) -> str:
         """The version on the card."""
         return str(self.card.get("version", "unknown"))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it came with the package; the configuration of another is code of unknown origin."""
+        return self.root.resolve().parent in {home.resolve() for home in _own_homes()}
 
     @property
     def scale_factors(self) -> list[int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from monai_sr.batch.jobs import Job, run_job
 from monai_sr.batch.report import Outcome, Report, Status, open_report
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.io import Series, open_volume
+from monai_sr.io import DicomOutput, Series, open_volume
 from monai_sr.io.atomic import check_apart
 from monai_sr.io.dicom import scan_folder
 from monai_sr.io.nifti import is_nifti
@@ -67,6 +67,7 @@ def run_archive(
     *,
     resume: bool = False,
     include_derived: bool = False,
+    dicom: DicomOutput | None = None,
     on_outcome: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> Summary:
     """Upscale every image below a folder; none stops the others.
@@ -82,6 +83,7 @@ def run_archive(
         out: folder that is made.
         resume: continue an earlier batch: what is done stays, unless its series has gained or lost files.
         include_derived: upscale also the series that this software made.
+        dicom: how DICOM is written; other formats stay as they are.
         on_outcome: called with what became of each job, as it ends, and with the number of jobs.
 
     Returns:
@@ -94,10 +96,11 @@ def run_archive(
     if not archive.is_dir():
         raise InputError(f"{archive} is not a folder; name the folder of an archive")
     check_apart(out, archive)
-    settings = asdict(upscaler.provenance) | {"archive": str(archive.resolve())}
+    dicom = dicom or DicomOutput()
+    settings = asdict(upscaler.provenance) | asdict(dicom) | {"archive": str(archive.resolve())}
     del settings["description"]  # which follows from the weights
     with open_report(out, settings, resume) as report:
-        jobs, others = plan_archive(archive, out, include_derived)
+        jobs, others = plan_archive(archive, out, include_derived, dicom)
         if not jobs:
             raise InputError(f"{archive} holds no image ({others} other files); name another folder")
         # A job that ends its process, for want of memory, say, must not keep the others from being done.
@@ -110,13 +113,16 @@ def run_archive(
     return Summary(counts, others)
 
 
-def plan_archive(archive: Path, out: Path, include_derived: bool = False) -> tuple[list[ArchiveJob], int]:
+def plan_archive(
+    archive: Path, out: Path, include_derived: bool = False, dicom: DicomOutput | None = None
+) -> tuple[list[ArchiveJob], int]:
     """Every image below a folder, from headers alone.
 
     Args:
         archive: folder that is searched.
         out: where outputs go.
         include_derived: whether series that this software made are to be upscaled, too.
+        dicom: how DICOM is written.
 
     Returns:
         The jobs, among them one that will refuse for each damaged file of an unknown series, and the number
@@ -133,7 +139,7 @@ def plan_archive(archive: Path, out: Path, include_derived: bool = False) -> tup
         # A hash tells nothing of the patient, and is the same whatever else lies in the archive.
         key = (series.study_uid, series.series_uid, "" if series.series_uid else sources[0])
         name = f"series_{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
-        jobs.append(ArchiveJob(read, out / name, name, sources, len(series.paths)))
+        jobs.append(ArchiveJob(read, out / name, name, sources, len(series.paths), dicom=dicom))
     images = [path for path in scan.others if is_nifti(path) or path.suffix.lower() in _SUFFIXES]
     for path, reason in (*scan.damaged.items(), *((path, None) for path in images)):
         source = path.relative_to(archive).as_posix()

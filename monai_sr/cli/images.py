@@ -15,8 +15,10 @@ from monai_sr.cli.common import (
     DeviceOption,
     OverwriteOption,
     ScaleOption,
+    TrustOption,
     WeightsOption,
     advance,
+    chosen_bundle,
     console,
     errors,
     progress_bar,
@@ -25,6 +27,7 @@ from monai_sr.errors import InputError
 
 if TYPE_CHECKING:
     from monai_sr.batch import Outcome
+    from monai_sr.io import DicomOutput
     from monai_sr.upscaler import Upscaler
 
 SOME_WERE_NOT_DONE = 3
@@ -63,26 +66,43 @@ def upscale(
             "--include-derived", help="With --recursive, also the series that monai-sr itself made."
         ),
     ] = False,
+    transfer_syntax: Annotated[
+        str | None,
+        typer.Option(help="Of DICOM output: explicit (the default), or jpegls or rle, which lose nothing."),
+    ] = None,
+    secondary_capture: Annotated[
+        bool,
+        typer.Option(
+            "--secondary-capture",
+            help="Write DICOM as Secondary Capture, for what takes no other; its position is lost.",
+        ),
+    ] = False,
+    trust: TrustOption = False,
 ) -> None:
     """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
 
     With --recursive it ends with 3 where some images were refused or failed.
     """
     from monai_sr.batch import plan, run_job
+    from monai_sr.io import DicomOutput
     from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
 
+    dicom = None
+    if transfer_syntax is not None or secondary_capture:
+        dicom = DicomOutput(transfer_syntax or "explicit", secondary_capture)
+    folder = chosen_bundle(bundle, trust)
     if recursive:
         if series is not None or overwrite:
             raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
-        upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
-        _upscale_archive(upscaler, Path(source), destination, resume, include_derived)
+        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
+        _upscale_archive(upscaler, Path(source), destination, resume, include_derived, dicom)
         return
     if resume or include_derived:
         raise InputError("--resume and --include-derived are for an archive: add --recursive.")
     with local_copy(source, allow_private) as path, progress_bar() as bar:
-        jobs = plan(path, destination, series)
-        upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
+        jobs = plan(path, destination, series, dicom)
+        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(advance, bar, task))
@@ -90,7 +110,12 @@ def upscale(
 
 
 def _upscale_archive(
-    upscaler: Upscaler, archive: Path, out: Path, resume: bool, include_derived: bool
+    upscaler: Upscaler,
+    archive: Path,
+    out: Path,
+    resume: bool,
+    include_derived: bool,
+    dicom: DicomOutput | None,
 ) -> None:
     from monai_sr.batch import run_archive
 
@@ -105,7 +130,13 @@ def _upscale_archive(
 
         try:
             summary = run_archive(
-                upscaler, archive, out, resume=resume, include_derived=include_derived, on_outcome=tell
+                upscaler,
+                archive,
+                out,
+                resume=resume,
+                include_derived=include_derived,
+                dicom=dicom,
+                on_outcome=tell,
             )
         except KeyboardInterrupt:
             text = "Interrupted; nothing was left half-written, and --resume goes on from here."
@@ -130,6 +161,7 @@ def show(
     scale_factor: ScaleOption = 2,
     alpha: AlphaOption = None,
     device: DeviceOption = "auto",
+    trust: TrustOption = False,
     frame: Annotated[
         int | None, typer.Option(min=1, help="Which slice, from 1; the middle one by default.")
     ] = None,
@@ -145,7 +177,7 @@ def show(
         raise InputError(f"{output} exists; name another file or add --overwrite.")
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} does not exist: make it first.")
-    result = super_resolve(source, bundle, scale_factor, alpha, device)
+    result = super_resolve(source, chosen_bundle(bundle, trust), scale_factor, alpha, device)
     count = len(result.low.array)
     if frame is not None and frame > count:
         raise InputError(f"--frame must be from 1 to {count}, got {frame}.")

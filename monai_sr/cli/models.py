@@ -16,8 +16,10 @@ from monai_sr.cli.common import (
     DeviceOption,
     OverwriteOption,
     ScaleOption,
+    TrustOption,
     WeightsOption,
     advance,
+    chosen_bundle,
     console,
     progress_bar,
 )
@@ -57,6 +59,7 @@ def evaluate(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    trust: TrustOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Measure bundles against bicubic, Lanczos and B-spline, per patient and with intervals."""
@@ -67,7 +70,7 @@ def evaluate(
     from monai_sr.sample import sample_dataset_dir
     from monai_sr.upscaler import Upscaler
 
-    names = bundles or ["edsr_mri"]
+    names = [chosen_bundle(name, trust) for name in bundles or ["edsr_mri"]]
     if weights is not None and len(names) > 1:
         raise InputError("--weights belongs to one bundle: name it alone, or leave --weights out.")
     items = read_datalist(datalist or sample_dataset_dir() / "datalist.json", part)
@@ -174,6 +177,7 @@ def export(
     scale_factor: ScaleOption = 2,
     weights: WeightsOption = None,
     alpha: AlphaOption = None,
+    trust: TrustOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write a bundle's network for another runtime, checked against the network itself."""
@@ -181,7 +185,7 @@ def export(
     from monai_sr.upscaler import Upscaler
 
     suffixes = {suffix: name for name, (suffix, _) in FORMATS.items()}
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, "cpu", alpha)
+    upscaler = Upscaler.from_bundle(chosen_bundle(bundle, trust), scale_factor, weights, "cpu", alpha)
     chosen = format or suffixes.get(output.suffix, output.suffix or "without a suffix")
     difference = export_network(upscaler.network, output, chosen, overwrite)
     console.print(

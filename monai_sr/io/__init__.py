@@ -11,8 +11,8 @@ from monai_sr.io.atomic import check_destination
 from monai_sr.io.dicom import Series, list_series, read_file
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.dicom_writer import (
-    TRANSFER_SYNTAXES,
     WRITTEN_FILES,
+    DicomOutput,
     check_dicom_output,
     is_single_file,
     write_dicom,
@@ -23,6 +23,7 @@ from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
 
 __all__ = [
+    "DicomOutput",
     "Series",
     "check_output",
     "list_series",
@@ -114,21 +115,30 @@ def read_series(path: str | os.PathLike[str]) -> Iterator[Volume]:
         yield series.read().load()
 
 
-def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+def check_output(
+    volume: Volume,
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    dicom: DicomOutput | None = None,
+) -> None:
     """Refuse, before any work is done, an output that `write_volume` would refuse.
 
     Args:
         volume: what was read.
         path: where its finer version is to go.
         overwrite: whether an earlier output there may be replaced.
+        dicom: how DICOM is to be written.
 
     Raises:
-        InputError: if `path` is taken, touches the input or cannot hold the volume.
+        InputError: if `path` is taken, touches the input or cannot hold the volume, or `dicom` is given for
+            what is no DICOM.
     """
     path = Path(path)
     folder = isinstance(volume.source, DicomSource) and not is_single_file(path)
     if isinstance(volume.source, DicomSource):
-        check_dicom_output(volume, path)
+        check_dicom_output(volume.source, path, dicom or DicomOutput())
+    elif dicom:
+        raise InputError(f"{volume.path} is no DICOM; leave the options of DICOM output out")
     elif isinstance(volume.source, ImageSource):
         check_image_output(volume, path)
     elif isinstance(volume.source, ItkSource):
@@ -145,7 +155,7 @@ def write_volume(
     path: str | os.PathLike[str],
     provenance: Provenance,
     overwrite: bool = False,
-    transfer_syntax: str = "explicit",
+    dicom: DicomOutput | None = None,
 ) -> None:
     """Write a finer volume in the format that its source was read from.
 
@@ -158,19 +168,17 @@ def write_volume(
         provenance: what made it; a second run with the same provenance writes the same UIDs and bytes.
         overwrite: replace an earlier output, which survives if writing fails; a folder that holds
             anything else is refused.
-        transfer_syntax: of DICOM: explicit, jpegls or rle; the latter two compress without loss.
+        dicom: how DICOM is written; by default uncompressed, in the source's class.
 
     Raises:
         InputError: if `check_output` refuses `path`.
-        ValueError: if the volume does not fit its source, or there is no such transfer syntax.
+        ValueError: if the volume does not fit its source.
         MonaiSRError: if the disk refuses.
     """
-    if transfer_syntax not in TRANSFER_SYNTAXES:
-        raise ValueError(f"transfer_syntax is {transfer_syntax}; give one of {', '.join(TRANSFER_SYNTAXES)}")
     path = Path(path)
-    check_output(volume, path, overwrite)
+    check_output(volume, path, overwrite, dicom)
     if isinstance(volume.source, DicomSource):
-        write_dicom(volume, volume.source, path, provenance, transfer_syntax)
+        write_dicom(volume, volume.source, path, provenance, dicom or DicomOutput())
     elif isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ItkSource):

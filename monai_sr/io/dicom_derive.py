@@ -23,9 +23,6 @@ from monai_sr.volume import Provenance
 
 _IMPLEMENTATION_CLASS_UID = UID("2.25.264263103911206741229128963253912384219")
 
-_DEEPEST = 12
-"""Levels of nested sequences that are written; pydicom's error messages double with each."""
-
 _STALE = {
     Tag(keyword)
     for keyword in (
@@ -93,12 +90,13 @@ def derived_uid(source_uid: str, role: str, provenance: Provenance) -> str:
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
 
 
-def derive_series(source: DicomSource, provenance: Provenance) -> DerivedSeries:
+def derive_series(source: DicomSource, provenance: Provenance, role: str = "series") -> DerivedSeries:
     """Identity of the derived series.
 
     Args:
         source: the series it derives from.
         provenance: what was done.
+        role: what kind of derived series it is, since a source may have one of each.
 
     Returns:
         What its instances share.
@@ -112,7 +110,7 @@ def derive_series(source: DicomSource, provenance: Provenance) -> DerivedSeries:
     description = str(first.get("SeriesDescription") or "")[: 63 - len(suffix)]
     dated = next((header for header in headers if header.get("SeriesDate")), Dataset())
     return DerivedSeries(
-        uid=derived_uid(series_uid, "series", provenance),
+        uid=derived_uid(series_uid, role, provenance),
         study_uid=study_uid,
         number=_series_number(source, str(first.get("SeriesInstanceUID") or ""), provenance.scale_factor),
         description=f"{description} {suffix}".strip(),
@@ -154,7 +152,19 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
         describe(derived, instance.header, provenance)
     add_equipment(derived, provenance)
 
-    derived.SOPInstanceUID = derived_uid(instance.header.SOPInstanceUID, "instance", provenance)
+    identify(derived, derived_uid(instance.header.SOPInstanceUID, "instance", provenance), series)
+    return derived
+
+
+def identify(derived: Dataset, uid: str, series: DerivedSeries) -> None:
+    """Give a derived image in place its own identity, its series' and file meta information.
+
+    Args:
+        derived: with its SOPClassUID.
+        uid: SOPInstanceUID.
+        series: what the derived images share.
+    """
+    derived.SOPInstanceUID = uid
     derived.StudyInstanceUID = series.study_uid
     derived.SeriesInstanceUID = series.uid
     derived.SeriesNumber = series.number
@@ -172,18 +182,15 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
     derived.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     derived.file_meta.ImplementationClassUID = _IMPLEMENTATION_CLASS_UID
     derived.file_meta.ImplementationVersionName = "MONAI_SR"
-    return derived
 
 
-def _drop_stale(dataset: Dataset, depth: int = 0) -> None:
-    if depth > _DEEPEST:
-        raise ValueError(f"sequences nest deeper than {_DEEPEST}")
+def _drop_stale(dataset: Dataset) -> None:
     for tag in list(dataset.keys()):
         if _is_stale(tag):
             del dataset[tag]
         elif dataset[tag].VR == "SQ":
             for item in dataset[tag].value:
-                _drop_stale(item, depth + 1)
+                _drop_stale(item)
 
 
 def _is_stale(tag: BaseTag) -> bool:

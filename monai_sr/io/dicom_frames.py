@@ -38,8 +38,22 @@ def parse_frames(header: FileDataset, path: Path) -> tuple[Frame, ...]:
     each = list(header.get("PerFrameFunctionalGroupsSequence") or ())
     if len(each) != count:
         raise InputError(f"{path} has functional groups for another number of frames; export it again")
-    shared = list(header.get("SharedFunctionalGroupsSequence") or ())[:1]
-    return tuple(_frame([*macros(groups), *macros(*shared), header], path) for groups in each)
+    return tuple(_frame(attribute_places(header, number), path) for number in range(count))
+
+
+def attribute_places(header: Dataset, frame: int) -> list[Dataset]:
+    """Where an attribute of a frame may stand, the nearest first.
+
+    Args:
+        header: attributes before the pixel data.
+        frame: index of the frame.
+
+    Returns:
+        The items of the frame's functional groups, then of those that all frames share, then the header.
+    """
+    each = (header.get("PerFrameFunctionalGroupsSequence") or ())[frame : frame + 1]
+    shared = (header.get("SharedFunctionalGroupsSequence") or ())[:1]
+    return [*macros(*each), *macros(*shared), header]
 
 
 def is_enhanced(header: Dataset) -> bool:

@@ -45,22 +45,23 @@ _ACQUISITION = Code("109101", "DCM", "Acquisition Equipment")
 _PROCESSING = Code("109102", "DCM", "Processing Equipment")
 
 
-def describe(derived: Dataset, source: FileDataset, provenance: Provenance) -> None:
-    """Say in place that a single image is derived, how, and from which one.
+def describe(derived: Dataset, source: FileDataset, provenance: Provenance, frame: int | None = None) -> None:
+    """Say in place that an image without functional groups is derived, how, and from which one.
 
     Args:
-        derived: header of the derived image.
+        derived: header of the derived image, with its SOPClassUID.
         source: header of its source.
         provenance: what was done.
+        frame: number of the source's frame, from 1, if the image is of one frame of several.
     """
-    image_type = list(_IMAGE_TYPES[source.SOPClassUID])
+    image_type = list(_IMAGE_TYPES[derived.SOPClassUID])
     source_type = source.get("ImageType") or []
-    if source.SOPClassUID == CTImageStorage and len(source_type) > 2 and source_type[2]:
+    if derived.SOPClassUID == CTImageStorage and len(source_type) > 2 and source_type[2]:
         image_type[2] = source_type[2]
     derived.ImageType = image_type
     derived.DerivationDescription = _description(source, provenance)
     derived.DerivationCodeSequence = [*(source.get("DerivationCodeSequence") or ()), _coded(_RESAMPLING)]
-    derived.SourceImageSequence = [_reference(source)]
+    derived.SourceImageSequence = [_reference(source, frame)]
     _mark_lossy(derived, source)
 
 

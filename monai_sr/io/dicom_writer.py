@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file, atomic_folder
-from monai_sr.io.dicom_derive import DerivedSeries, derive_header, derive_series
+from monai_sr.io.dicom_capture import capture
+from monai_sr.io.dicom_derive import derive_header, derive_series
 from monai_sr.io.dicom_header import quiet_pydicom
-from monai_sr.io.dicom_types import DicomSource, Instance
+from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.volume import Provenance, Volume
 
@@ -31,22 +36,45 @@ WRITTEN_FILES = r"\d{5,}\.dcm"
 """Regular expression of the names in a folder of derived images."""
 
 
+@dataclass(frozen=True)
+class DicomOutput:
+    """How derived DICOM is written.
+
+    Args:
+        transfer_syntax: a key of `TRANSFER_SYNTAXES`.
+        secondary_capture: write each frame as a Secondary Capture image, which any archive and viewer takes,
+            but which does not say where it lies; by default the source's own class is kept.
+
+    Raises:
+        InputError: if there is no such transfer syntax.
+    """
+
+    transfer_syntax: str = "explicit"
+    secondary_capture: bool = False
+
+    def __post_init__(self) -> None:
+        if self.transfer_syntax not in TRANSFER_SYNTAXES:
+            names = ", ".join(TRANSFER_SYNTAXES)
+            raise InputError(f"There is no transfer syntax {self.transfer_syntax}; use one of {names}")
+
+
 def is_single_file(path: Path) -> bool:
     """Whether an output is one DICOM file (named .dcm or .dicom) rather than a folder."""
     return path.suffix.lower() in (".dcm", ".dicom")
 
 
-def check_dicom_output(volume: Volume, path: Path) -> None:
+def check_dicom_output(source: DicomSource, path: Path, output: DicomOutput) -> None:
     """Refuse an output that cannot hold the volume.
 
     Args:
-        volume: what was read from DICOM.
+        source: of the volume.
         path: a folder, or a file for a single image.
+        output: how it is to be written.
 
     Raises:
         InputError: with the remedy.
     """
-    count = len(volume.source.instances) if isinstance(volume.source, DicomSource) else 1
+    count = len(source.places if output.secondary_capture else source.instances)
     if is_single_file(path) and count > 1:
         raise InputError(f"{path} names one file for {count} images; name a folder")
     if path.suffix.lower() in (".nii", ".gz", ".png", ".tif", ".tiff", ".jpg"):
@@ -54,11 +82,7 @@ def check_dicom_output(volume: Volume, path: Path) -> None:
 
 
 def write_dicom(
-    volume: Volume,
-    source: DicomSource,
-    path: Path,
-    provenance: Provenance,
-    transfer_syntax: str = "explicit",
+    volume: Volume, source: DicomSource, path: Path, provenance: Provenance, output: DicomOutput
 ) -> None:
     """Write the derived series: a folder of 00001.dcm, 00002.dcm, ... in frame order, or one .dcm file.
 
@@ -67,7 +91,7 @@ def write_dicom(
         source: where they derive from.
         path: the output, checked to be free.
         provenance: what was done.
-        transfer_syntax: a key of `TRANSFER_SYNTAXES`.
+        output: how it is to be written.
 
     Raises:
         InputError: if the finer image is larger than DICOM can describe.
@@ -81,46 +105,55 @@ def write_dicom(
         raise InputError(
             f"{path} would need more than {_MAX_ROWS} rows or columns; use a smaller scale factor"
         )
+    syntax = TRANSFER_SYNTAXES[output.transfer_syntax]
+    images = _captures if output.secondary_capture else _derived
     with quiet_pydicom():
-        series = derive_series(source, provenance)
-        syntax = TRANSFER_SYNTAXES[transfer_syntax]
         if is_single_file(path):
             with atomic_file(path) as file:
-                _write(source.instances[0], next(_pixels(volume, source)), series, provenance, syntax, file)
+                _write(*next(images(volume, source, provenance)), syntax, file)
             return
         with atomic_folder(path) as folder:
-            for number, pixels in enumerate(_pixels(volume, source), start=1):
-                file = folder / f"{number:05d}.dcm"
-                _write(source.instances[number - 1], pixels, series, provenance, syntax, file)
+            for number, image in enumerate(images(volume, source, provenance), start=1):
+                _write(*image, syntax, folder / f"{number:05d}.dcm")
 
 
-def _pixels(volume: Volume, source: DicomSource) -> Iterator[bytes]:
-    """PixelData of each file, one after the other."""
+_Image = tuple[Path, Callable[[], Dataset], list[np.ndarray]]
+"""The source's file, what makes the derived header, and the finer frames."""
+
+
+def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+    """An image for each of the source's files."""
+    series = derive_series(source, provenance)
     # The volume's frames are sorted by position, a file's keep its own order.
     numbers: list[dict[int, int]] = [{} for _ in source.instances]
     for number, place in enumerate(source.places):
         numbers[place.instance][place.frame] = number
     for instance, own in zip(source.instances, numbers, strict=True):
-        dtype = instance.encoding.dtype.newbyteorder("<")
-        frames = (stored_frame(volume, own[frame]).astype(dtype, copy=False) for frame in sorted(own))
-        pixels = b"".join(frame.tobytes() for frame in frames)
-        if len(pixels) > _MAX_LENGTH:
-            raise InputError(f"{instance.path} would need over 4 GiB in one file; use a smaller scale factor")
-        yield pixels + b"\0" * (len(pixels) % 2)
+        frames = [stored_frame(volume, own[frame]) for frame in sorted(own)]
+        yield instance.path, partial(derive_header, instance, series, provenance), frames
+
+
+def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+    """An image for each frame, in the volume's order."""
+    series = derive_series(source, provenance, "secondary capture series")
+    for number, place in enumerate(source.places):
+        instance = source.instances[place.instance]
+        header = partial(capture, instance, place.frame, number + 1, volume.affine, series, provenance)
+        yield instance.path, header, [stored_frame(volume, number)]
 
 
 def _write(
-    instance: Instance,
-    pixels: bytes,
-    series: DerivedSeries,
-    provenance: Provenance,
-    syntax: UID,
-    file: Path,
+    source: Path, header: Callable[[], Dataset], frames: list[np.ndarray], syntax: UID, file: Path
 ) -> None:
+    size = sum(frame.nbytes for frame in frames)
+    if size > _MAX_LENGTH:
+        raise InputError(f"{source} would need over 4 GiB in one file; use a smaller scale factor")
     try:
-        derived = derive_header(instance, series, provenance)
-        vr = "OW" if instance.encoding.bits_allocated > 8 else "OB"
-        derived["PixelData"] = DataElement("PixelData", vr, pixels)
+        derived = header()
+        vr = "OW" if derived.BitsAllocated > 8 else "OB"
+        dtype = frames[0].dtype.newbyteorder("<")
+        pixels = b"".join(frame.astype(dtype, copy=False).tobytes() for frame in frames)
+        derived["PixelData"] = DataElement("PixelData", vr, pixels + b"\0" * (size % 2))
         if syntax != ExplicitVRLittleEndian:
             derived.compress(syntax, generate_instance_uid=False)
         dcmwrite(file, derived, enforce_file_format=True)
@@ -128,6 +161,4 @@ def _write(
         raise
     except Exception:
         # Reading tolerates malformed attributes that cannot be encoded; pydicom's message holds their values.
-        raise MonaiSRError(
-            f"{instance.path} has attributes that cannot be written; export it again"
-        ) from None
+        raise MonaiSRError(f"{source} has attributes that cannot be written; export it again") from None
