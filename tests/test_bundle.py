@@ -44,6 +44,12 @@ def test_a_bundle_is_found_by_name_and_by_path(bundle):
     assert "tiny" in bundle_folders()
 
 
+def test_only_a_bundle_of_the_package_is_its_own(bundle):
+    assert not find_bundle("tiny").is_own
+    assert find_bundle("edsr_mri").is_own
+    assert find_bundle(find_bundle("edsr_mri").root.resolve()).is_own
+
+
 def test_a_missing_bundle_names_those_that_exist(bundle, tmp_path):
     with pytest.raises(InputError, match=r"no bundle huge: use one of .*tiny"):
         find_bundle("huge")

@@ -17,6 +17,8 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import JPEGLSLossless, SecondaryCaptureImageStorage
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -232,6 +234,58 @@ def test_options_of_an_archive_are_for_an_archive(tmp_path):
         result = invoke("upscale", tmp_path, tmp_path / "out", *options)
         assert isinstance(result.exception, InputError)
         assert "--recursive" in str(result.exception)
+
+
+def test_a_bundle_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
+    """By its folder, and by a name that a folder named `bundles` here takes over."""
+    folder = tmp_path / "bundles" / "edsr_mri"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "configs" / "metadata.json").write_text('{"name": "edsr_mri", "version": "1"}')
+    ran = tmp_path / "ran"
+    config = {"scale_factor": 2, "network_def": f"$__import__('pathlib').Path({str(ran)!r}).touch()"}
+    (folder / "configs" / "inference.json").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    source, out = sample_series_dir(), tmp_path / "out"
+    weights = bundle_folders()["srgan_mri"] / "models" / "model.pt"
+    for named in (folder, "edsr_mri"):
+        for command in (
+            ("upscale", source, out, "--bundle", named),
+            ("upscale", source, out, "--bundle", named, "--recursive"),
+            ("show", source, tmp_path / "slice.png", "--bundle", named),
+            ("evaluate", out, "--bundle", named),
+            ("export", named, tmp_path / "model.onnx"),
+        ):
+            result = invoke(*command)
+            assert isinstance(result.exception, InputError)
+            assert "did not come with monai-sr" in str(result.exception)
+            assert "--trust" in str(result.exception)
+        assert not ran.exists()
+    result = invoke("upscale", source, out, "--bundle", folder, "--weights", weights, "--trust")
+    assert "no network" in str(result.exception)
+    assert ran.exists()
+    assert not out.exists()
+
+
+def test_dicom_output_may_be_compressed_and_secondary_capture(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copy(sorted(sample_series_dir().iterdir())[0], source)
+    options = ("--transfer-syntax", "jpegls", "--secondary-capture")
+    for out, recursive in ((tmp_path / "one", ()), (tmp_path / "all", ("--recursive",))):
+        assert invoke("upscale", source, out, *options, *recursive).exit_code == 0
+        (file,) = out.rglob("*.dcm")
+        image = dcmread(file)
+        assert image.SOPClassUID == SecondaryCaptureImageStorage
+        assert image.file_meta.TransferSyntaxUID == JPEGLSLossless
+    again = invoke("upscale", source, tmp_path / "all", "--recursive", "--resume")
+    assert "another transfer_syntax and secondary_capture" in str(again.exception)
+    assert "no transfer syntax jpeg" in str(
+        invoke("upscale", source, tmp_path / "out", "--transfer-syntax", "jpeg").exception
+    )
+    nifti = sample_dataset_dir() / "nifti" / "mni152_test.nii.gz"
+    assert "is no DICOM" in str(
+        invoke("upscale", nifti, tmp_path / "out.nii", "--secondary-capture").exception
+    )
 
 
 def test_split_then_evaluate(tmp_path):

@@ -6,12 +6,17 @@ whole command stays within them too, although PyTorch alone takes over half of t
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
+from monai_sr.batch import run_archive
+from monai_sr.sample import sample_dataset_dir
+from tests.batch.conftest import Repeating
 from tests.bundles.commands import ROOT
 
 SECONDS, RESIDENT = 10, 10**9
@@ -63,6 +68,25 @@ def test_good_images_with_hostile_values_are_read(outcomes):
 def test_what_may_be_read_or_refused_does_no_harm(outcomes):
     wrong = {path.name: answer for path, answer in outcomes("either") if "finding" in answer}
     assert wrong == {}
+
+
+def test_a_batch_refuses_every_attack_and_does_the_rest(hostile, tmp_path):
+    archive = tmp_path / "archive"
+    shutil.copytree(hostile / "refused", archive / "attacks", symlinks=True)
+    good = sample_dataset_dir() / "dicom" / "mr_small" / "MR_small.dcm"
+    for place in ("attacks/IM1", "zoo/IM1"):  # before the attacks and after them
+        (archive / place).parent.mkdir(exist_ok=True)
+        image = dcmread(good)
+        image.SeriesInstanceUID += f".{len(place)}"
+        image.save_as(archive / place)
+    outcomes = []
+    run_archive(
+        Repeating(), archive, tmp_path / "out", on_outcome=lambda outcome, _: outcomes.append(outcome)
+    )
+    assert [outcome.status for outcome in outcomes].count("done") == 2
+    assert {outcome.status for outcome in outcomes} == {"done", "refused"}
+    assert sum(1 for _ in (tmp_path / "out").glob("series_*/*.dcm")) == 2
+    assert "PLANTED" not in (tmp_path / "out" / "report.jsonl").read_text()
 
 
 def command(source, destination):
