@@ -1,4 +1,4 @@
-"""Reading classic single-frame DICOM: a file, or a folder of any number of series."""
+"""Reading DICOM images: a file, or a folder of any number of series."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def list_series(folder: Path) -> list[Series]:
             f"{folder} holds no DICOM image ({len(scan.others)} other files); name another folder"
         )
     if scan.others:
-        _logger.info("%s: passed over %d files that are not DICOM images", folder, len(scan.others))
+        _logger.warning("%s: passed over %d files that are not DICOM images", folder, len(scan.others))
     return scan.series
 
 

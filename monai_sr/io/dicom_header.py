@@ -111,7 +111,7 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
 
 
 def read_instance(path: Path) -> Instance:
-    """Header of one single-frame, single-channel image.
+    """Header of one single-channel image.
 
     Args:
         path: a DICOM file.
