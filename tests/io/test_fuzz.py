@@ -157,7 +157,7 @@ def test_a_finding_is_kept_and_told(tmp_path, monkeypatch):
     broken.parent.mkdir()
     broken.write_text(
         "import monai_sr.io\n"
-        "def read_volume(path): raise KeyError('PLANTED')\n"
+        "def read_volume(path): raise KeyError('Rows')\n"
         "monai_sr.io.read_volume = read_volume\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{broken.parent}:{ROOT}")
