@@ -12,6 +12,12 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    DigitalXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
 
 from monai_sr.io import read_volume, write_volume
 from tests.io.conftest import MULTI_FRAME
@@ -47,6 +53,35 @@ def series(request, make_series, repeated, provenance, tmp_path):
         frames = np.random.default_rng(0).integers(0, 4096, (4, 32, 40), np.uint16)
         folder = make_series(frames, modality=request.param, bits=12)
     return derive(folder, repeated, provenance, tmp_path / "derived")
+
+
+PROJECTIONS = {
+    "CR": ComputedRadiographyImageStorage,
+    "DX": DigitalXRayImageStorageForPresentation,
+    "DX for processing": DigitalXRayImageStorageForProcessing,
+    "SC": SecondaryCaptureImageStorage,
+}
+
+
+@pytest.mark.parametrize("kind", list(PROJECTIONS))
+def test_an_image_without_a_position_is_as_valid_as_its_source(
+    make_series, repeated, provenance, tmp_path, require_tool, kind
+):
+    def edit(image, index):
+        image.SOPClassUID, image.Modality = PROJECTIONS[kind], kind.split()[0].replace("SC", "OT")
+        image.ImagerPixelSpacing = image.PixelSpacing
+        image.ImageType = ["ORIGINAL", "PRIMARY", ""] if kind.startswith("DX") else ["ORIGINAL", "PRIMARY"]
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceLocation"):
+            delattr(image, keyword)
+        image.PhotometricInterpretation = "MONOCHROME1"
+
+    frames = np.random.default_rng(0).integers(0, 4096, (2, 32, 40), np.uint16)
+    folder = make_series(frames, modality="CT", bits=12, edit=edit)
+    source, derived = derive(folder, repeated, provenance, tmp_path / "derived")
+    assert_as_valid(source, derived, require_tool)
+    image = dcmread(derived[0])
+    assert (image.SOPClassUID, image.PhotometricInterpretation) == (PROJECTIONS[kind], "MONOCHROME1")
+    np.testing.assert_allclose(image.ImagerPixelSpacing, (0.45, 0.3))
 
 
 FALSE_ALARM = "Attribute present when condition unsatisfied"
@@ -86,6 +121,9 @@ def assert_as_valid(source, derived, require_tool):
     consistency = run(require_tool("dcentvfy"), *source, *derived)
     assert consistency.returncode == 0, consistency.stderr
     assert run(require_tool("dcmftest"), *derived).returncode == 0
+    for file in derived:
+        frame = highdicom.imread(file).get_stored_frame(1)
+        np.testing.assert_array_equal(frame, dcmread(file).pixel_array.reshape(-1, *frame.shape)[0])
 
 
 @pytest.fixture
