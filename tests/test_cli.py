@@ -216,7 +216,12 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
 def test_an_interrupted_archive_can_be_resumed(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "monai_sr", "upscale", sample_dataset_dir(), out, "-r"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+
+    def listen():
+        # Where these tests run in the background, signals of the terminal may be ignored from the start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         begun = out / ".begun"
         while process.poll() is None and not (begun.exists() and begun.read_text()):
             time.sleep(0.01)
