@@ -159,9 +159,10 @@ class Bundle:
         """
         final = weights_file(self.root, scale_factor)
         if not final.is_file():
-            scales = ", ".join(str(scale) for scale in self.scale_factors) or "no scale"
+            scales = ", ".join(str(scale) for scale in self.scale_factors)
+            others = f", but for {scales}" if scales else " nor for any other"
             raise InputError(
-                f"Bundle {self.name} has no weights for scale factor {scale_factor}, but for {scales}: "
+                f"Bundle {self.name} has no weights for scale factor {scale_factor}{others}: "
                 "train them, or pass your own with --weights."
             )
         if alpha is None:

@@ -117,8 +117,8 @@ class Upscaler:
 
         Returns:
             The same field of view, sampled `scale_factor` times finer in plane: stored values of the same
-            type, rounded and kept within the encoding's range. Pixels that hold no image, since they are
-            padding or not finite, keep their stored value.
+            type, rounded and kept within the encoding's range; none is negative where none was. Pixels
+            that hold no image, since they are padding or not finite, keep their stored value.
 
         Raises:
             InputError: if no pixel is finite.
@@ -140,11 +140,11 @@ class Upscaler:
             InputError: if no pixel is finite.
             MonaiSRError: from a frame, if the network gives values that are not finite.
         """
-        intensity_range = _range(volume)
+        intensity_range, floor = _survey(volume)
         count, rows, columns = volume.array.shape
 
         def finer(index: int) -> np.ndarray:
-            frame = self._upscale(volume, index, intensity_range)
+            frame = self._upscale(volume, index, intensity_range, floor)
             if progress is not None:
                 progress(index + 1, count)
             return frame
@@ -156,15 +156,17 @@ class Upscaler:
             affine=scale_affine(volume.affine, self.scale_factor),
         )
 
-    def _upscale(self, volume: Volume, index: int, intensity_range: IntensityRange) -> np.ndarray:
-        """Finer stored values of one frame."""
+    def _upscale(
+        self, volume: Volume, index: int, intensity_range: IntensityRange, floor: float
+    ) -> np.ndarray:
+        """Finer stored values of one frame, none below `floor`."""
         stored = volume.array[index]
         empty = without_image(stored, volume.padding)
         real = stored * volume.slope[index] + volume.intercept[index]
         high = intensity_range.restore(self._infer(intensity_range.normalize(fill_nearest(real, empty))))
         if not np.isfinite(high).all():
             raise MonaiSRError(f"The network gave no finite values for frame {index + 1}: check its weights.")
-        finer = self._to_stored(high, volume, index)
+        finer = self._to_stored(high, volume, index, floor)
         mask = self._repeat(empty)
         finer[mask] = self._repeat(stored)[mask]
         return finer
@@ -185,6 +187,9 @@ class Upscaler:
     @torch.inference_mode()
     def _infer(self, frame: np.ndarray) -> np.ndarray:
         """Network on one normalised frame (H, W)."""
+        if frame.min() == frame.max():
+            # Nothing to sharpen, and a network would draw a faint border.
+            return self._repeat(frame)
         image = torch.from_numpy(frame.astype(np.float32))[None, None].to(self.device)
         rows, columns = frame.shape
         if max(rows, columns) <= TILE:
@@ -196,9 +201,9 @@ class Upscaler:
         return high
 
     @staticmethod
-    def _to_stored(real: np.ndarray, volume: Volume, index: int) -> np.ndarray:
+    def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:
         """Stored values of frame `index`, within what the encoding can hold."""
-        stored = (real - volume.intercept[index]) / volume.slope[index]
+        stored = np.maximum((real - volume.intercept[index]) / volume.slope[index], floor)
         if np.issubdtype(volume.array.dtype, np.integer):
             stored = np.clip(np.rint(stored), *volume.stored_range)
         typed: np.ndarray = stored.astype(volume.array.dtype)
@@ -209,14 +214,20 @@ class Upscaler:
         return pixels.repeat(self.scale_factor, axis=-2).repeat(self.scale_factor, axis=-1)
 
 
-def _range(volume: Volume) -> IntensityRange:
-    """Intensity range of all pixels of a volume that hold an image."""
+def _survey(volume: Volume) -> tuple[IntensityRange, float]:
+    """Intensity range of the pixels of a volume that hold an image, and the least value of its output.
+
+    A sharp edge overshoots; where no stored value is negative, as in a magnitude image, none becomes so.
+    """
     n_image = n_not_finite = 0
+    floor = 0.0
 
     def image(index: int) -> np.ndarray:
-        nonlocal n_image, n_not_finite
+        nonlocal n_image, n_not_finite, floor
         stored = volume.array[index]
         there = ~without_image(stored, volume.padding)
+        if (stored[there] < 0).any():
+            floor = -np.inf
         n_image += int(there.sum())
         n_not_finite += int((~np.isfinite(stored)).sum())
         real: np.ndarray = stored[there] * volume.slope[index] + volume.intercept[index]
@@ -230,7 +241,7 @@ def _range(volume: Volume) -> IntensityRange:
         _logger.warning(
             "%s: %d pixels are not finite; they keep their stored value", volume.path, n_not_finite
         )
-    return intensity_range
+    return intensity_range, floor
 
 
 def fill_nearest(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Report how a derived DICOM series stands beside its source: what validators newly say, and what they miss.
 
-Needs dciodvfy and dcentvfy (Debian's dicom3tools) and dcmftest (dcmtk). Exit code 0 if nothing is wrong, 1 if
-something is, 2 if a tool or an input is missing. No value of a patient is printed.
+Needs dciodvfy and dcentvfy (Debian's dicom3tools) and dcmftest (dcmtk). Exit code 0 if nothing is wrong, 1
+if something is, 2 if a tool or an input is missing, or the derived images are Secondary Capture and their
+source is not, which cannot be compared. No value of a patient is printed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.misc import is_dicom
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from monai_sr.geometry import scale_image_position
 from monai_sr.io.dicom_frames import SPACING_KEYWORDS, parse_frames
@@ -98,7 +100,7 @@ def pairs(source: list[Path], derived: list[Path]) -> Iterator[Pair]:
     Raises:
         LookupError: if a derived image refers to none of the sources.
     """
-    by_uid = {str(dcmread(file, stop_before_pixels=True).SOPInstanceUID): file for file in source}
+    by_uid = {_uid(dcmread(file, stop_before_pixels=True)): file for file in source}
     for file in derived:
         image = dcmread(file)
         uids = [str(item.ReferencedSOPInstanceUID) for item in references(image)]
@@ -106,6 +108,11 @@ def pairs(source: list[Path], derived: list[Path]) -> Iterator[Pair]:
         if origin is None:
             raise LookupError(f"{file} refers to none of the source images")
         yield dcmread(origin), image
+
+
+def _uid(image: FileDataset) -> str:
+    """SOPInstanceUID, of the file meta information where the image itself has none."""
+    return str(image.get("SOPInstanceUID") or image.file_meta.get("MediaStorageSOPInstanceUID", ""))
 
 
 def references(image: Dataset) -> list[Dataset]:
@@ -230,6 +237,16 @@ def main() -> int:
         missing += [] if files else [f"DICOM files in {path}"]
     if missing:
         print("Missing:", ", ".join(missing), file=sys.stderr)
+        return 2
+    classes = [
+        {dcmread(file, specific_tags=["SOPClassUID"]).get("SOPClassUID") for file in files}
+        for files in (source, derived)
+    ]
+    if classes[1] == {SecondaryCaptureImageStorage} != classes[0]:
+        print(
+            "The derived images are Secondary Capture, another class than their source: not compared",
+            file=sys.stderr,
+        )
         return 2
     try:
         found = own_findings(source, derived)

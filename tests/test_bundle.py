@@ -81,7 +81,7 @@ def test_weights_are_named_by_scale(bundle):
     assert found.scale_factors == [2, 4]
     for path in (bundle / "models").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="no scale"):
+    with pytest.raises(InputError, match="nor for any other"):
         found.weights(2)
 
 

@@ -197,8 +197,8 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
     result = monai_sr("upscale", archive, out, "--recursive")
     assert result.returncode == 3, result.stderr
     assert (
-        result.stderr
-        == f"Refused: {archive / 'a' / 'bad.dcm'} is damaged; copy it again or take it out of the folder.\n"
+        result.stderr == f"Refused: {archive / 'a' / 'bad.dcm'} does not begin as a DICOM file does, "
+        "with preamble and DICM; export it again or take it out of the folder.\n"
     )
     assert counts(result.stdout) == {"done": 2, "skipped": 0, "refused": 1, "failed": 0, "images": 1}
     before = {path: path.read_bytes() for path in out.glob("*/*.dcm")}

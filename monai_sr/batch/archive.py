@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 import traceback
 from collections import Counter
@@ -99,9 +100,12 @@ def run_archive(
     dicom = dicom or DicomOutput()
     settings = asdict(upscaler.provenance) | asdict(dicom) | {"archive": str(archive.resolve())}
     del settings["description"]  # which follows from the weights
+    is_new = not out.exists()
     with open_report(out, settings, resume) as report:
         jobs, others = plan_archive(archive, out, include_derived, dicom)
         if not jobs:
+            if is_new:
+                shutil.rmtree(out)
             raise InputError(f"{archive} holds no image ({others} other files); name another folder")
         # A job that ends its process, for want of memory, say, must not keep the others from being done.
         jobs.sort(key=lambda job: job.name in report.unfinished and not job.destination.exists())
@@ -164,7 +168,7 @@ def _do(upscaler: Upscaler, job: ArchiveJob, report: Report) -> Outcome:
     """See to it that a job is done and recorded."""
     recorded, present = report.done.get(job.name), job.destination.exists()
     if present and recorded == job.files:
-        return Outcome("skipped", job.name, job.sources, job.files, reason="done by an earlier run")
+        return Outcome("skipped", job.name, job.name, job.sources, job.files, reason="done by an earlier run")
     try:
         if present and recorded is None and (found := _found(job)):
             report.add(found)
@@ -186,7 +190,7 @@ def _found(job: ArchiveJob) -> Outcome | None:
         images = len(open_volume(job.destination).array)
     except InputError:
         return None
-    return Outcome("done", job.name, job.sources, job.files, images, _FOUND)
+    return Outcome("done", job.name, job.name, job.sources, job.files, images, _FOUND)
 
 
 def _attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
@@ -195,7 +199,7 @@ def _attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
     def ended(status: Status, reason: str = "", images: int = 0) -> Outcome:
         seconds = round(time.monotonic() - start, 3)
         output = job.name if status == "done" else None
-        return Outcome(status, output, job.sources, job.files, images, reason, seconds)
+        return Outcome(status, job.name, output, job.sources, job.files, images, reason, seconds)
 
     try:
         return ended("done", images=run_job(upscaler, job, overwrite=True))

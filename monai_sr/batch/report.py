@@ -32,6 +32,7 @@ class Outcome:
 
     Args:
         status: done, skipped (there was nothing to do), refused (the input's fault) or failed.
+        name: of the job, and of what it is to write: series_HASH or files/PATH.
         output: folder or file that was written, from the output folder; None where nothing was.
         sources: folders of the files of a series, or the one file, from the archive.
         files: number of files that it is made of.
@@ -41,6 +42,7 @@ class Outcome:
     """
 
     status: Status
+    name: str
     output: str | None
     sources: tuple[str, ...]
     files: int

@@ -36,7 +36,10 @@ SOME_WERE_NOT_DONE = 3
 
 def upscale(
     source: Annotated[
-        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
+        str,
+        typer.Argument(
+            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; or its web address."
+        ),
     ],
     destination: Annotated[
         Path, typer.Argument(help="Folder for DICOM and for an archive; file or folder for the rest.")
@@ -154,7 +157,10 @@ def _upscale_archive(
 
 def show(
     source: Annotated[
-        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
+        str,
+        typer.Argument(
+            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; or its web address."
+        ),
     ],
     output: Annotated[Path, typer.Argument(help="PNG to write.")],
     bundle: BundleOption = "edsr_mri",

@@ -142,9 +142,10 @@ def check_output(
     elif isinstance(volume.source, ImageSource):
         check_image_output(volume, path)
     elif isinstance(volume.source, ItkSource):
-        # A .mhd would leave its voxels in a second file, which cannot come and go with it as one.
         if path.suffix.lower() not in (".mha", ".nrrd"):
-            raise InputError(f"{path} must end in .mha or .nrrd, since the input is such an image")
+            raise InputError(
+                f"{path} must end in .mha or .nrrd, which hold header and voxels of such an image in one file"
+            )
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
     check_destination(path, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)

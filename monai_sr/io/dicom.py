@@ -138,7 +138,7 @@ def list_series(folder: Path) -> list[Series]:
             f"{folder} holds no DICOM image ({len(scan.others)} other files); name another folder"
         )
     if scan.others:
-        _logger.warning("%s: passed over %d files that are not DICOM images", folder, len(scan.others))
+        _logger.warning("%s: files passed over, not being DICOM images: %d", folder, len(scan.others))
     return scan.series
 
 
@@ -164,7 +164,12 @@ def scan_folder(folder: Path) -> Scan:
                 continue
             uid = "" if header is None else str(header.get("SeriesInstanceUID") or "")
             is_damaged = _is_damaged(path, header)
-            if is_damaged:
+            if header is None and is_damaged:
+                damaged[path] = (
+                    f"{path} does not begin as a DICOM file does, with preamble and DICM; "
+                    "export it again or take it out of the folder"
+                )
+            elif is_damaged:
                 damaged[path] = f"{path} is damaged; copy it again or take it out of the folder"
             if header is not None and ("Rows" in header or (is_damaged and uid)):
                 # Without a UID only what lies together can be one series.

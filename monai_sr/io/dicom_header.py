@@ -124,7 +124,9 @@ def read_instance(path: Path) -> Instance:
     """
     header = read_header(path)
     if header is None:
-        raise InputError(f"{path} is not DICOM, NIfTI, PNG, TIFF or JPEG; convert it or name another input")
+        raise InputError(
+            f"{path} is not DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG; name another input"
+        )
     try:
         _take_identity_from_meta(header)
         _check_kind(header, path)

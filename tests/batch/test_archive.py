@@ -143,11 +143,12 @@ def test_one_bad_image_stops_no_other(repeating, archive, add_series, out, repor
         ("surprise", "failed", "KeyError in test_archive.py, line"),
         ("sizes", "refused", f"{archive / 'sizes'} mixes images of different sizes"),
         ("cut", "refused", f"{cut} is damaged"),
-        ("unknown.dcm", "refused", "unknown.dcm is damaged"),
+        ("unknown.dcm", "refused", "unknown.dcm does not begin as"),
     ):
         assert lines[source]["status"] == status
         assert lines[source]["output"] is None
         assert reason in lines[source]["reason"]
+    assert lines["cut"]["name"].startswith("series_")
     assert "Doe" not in (out / "report.jsonl").read_text()
     assert len([path for path in out.iterdir() if path.name not in RECORDS]) == 3
 
@@ -298,3 +299,4 @@ def test_nothing_to_upscale_is_refused(repeating, archive, tmp_path, out):
     (empty / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"empty holds no image \(1 other files\)"):
         run_archive(repeating, empty, out)
+    assert not out.exists()

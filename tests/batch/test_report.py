@@ -20,7 +20,7 @@ def out(tmp_path):
 
 
 def outcome(name, status="done"):
-    return Outcome(status, name if status == "done" else None, ("a/b",), files=3, images=3, seconds=0.5)
+    return Outcome(status, name, name if status == "done" else None, ("a/b",), files=3, images=3, seconds=0.5)
 
 
 def record(out, *outcomes, resume=False):
@@ -34,10 +34,15 @@ def record(out, *outcomes, resume=False):
 
 
 def test_a_line_tells_what_became_of_a_job_and_by_what(out):
-    record(out, outcome("series_a"), Outcome("refused", None, ("bad.dcm",), 1, reason="bad.dcm is damaged"))
+    record(
+        out,
+        outcome("series_a"),
+        Outcome("refused", "files/bad.dcm", None, ("bad.dcm",), 1, reason="bad.dcm is damaged"),
+    )
     first, second = map(json.loads, (out / "report.jsonl").read_text().splitlines())
     assert first == SETTINGS | {
         "status": "done",
+        "name": "series_a",
         "output": "series_a",
         "sources": ["a/b"],
         "files": 3,

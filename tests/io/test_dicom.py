@@ -78,7 +78,7 @@ def test_files_of_other_kinds_are_passed_over(make_series, caplog):
     (folder / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
     with caplog.at_level(logging.INFO):
         assert read_volume(folder).array.shape == (3, 10, 12)
-    assert "passed over 2 files" in caplog.text
+    assert "not being DICOM images: 2" in caplog.text
 
 
 def cut(folder):
@@ -103,7 +103,7 @@ def add_text(folder):
 def test_a_damaged_slice_is_never_dropped(make_series, damage):
     folder = make_series()
     damaged = damage(folder)
-    with pytest.raises(InputError, match="is damaged") as caught:
+    with pytest.raises(InputError, match="is damaged|does not begin as") as caught:
         read_volume(folder)
     assert str(damaged) in str(caught.value)
     damaged.unlink()
