@@ -103,7 +103,7 @@ def add_text(folder):
 def test_a_damaged_slice_is_never_dropped(make_series, damage):
     folder = make_series()
     damaged = damage(folder)
-    with pytest.raises(InputError, match="is damaged|does not begin as") as caught:
+    with pytest.raises(InputError, match=r"is damaged|does not begin as") as caught:
         read_volume(folder)
     assert str(damaged) in str(caught.value)
     damaged.unlink()
