@@ -54,6 +54,8 @@ class IntensityRange:
         finite = array[np.isfinite(array)]
         if finite.size == 0:
             return cls(0.0, 1.0)
+        # Between two integers NumPy would interpolate in their own type, which may overflow.
+        finite = finite.astype(np.float64, copy=False)
         low, high = (float(value) for value in np.percentile(finite, [lower, upper]))
         if low == high:
             low, high = float(finite.min()), float(finite.max())
