@@ -16,6 +16,7 @@ from monai_sr.errors import InputError
 from monai_sr.weights import Weights, blend, read_weights
 
 CARD = Path("configs") / "metadata.json"
+INFERENCE = Path("configs") / "inference.json"
 DEFAULT_SCALE = 2
 """The scale of `models/model.pt`; other scales are named, as in `models/model_x4.pt`."""
 
@@ -130,8 +131,13 @@ class Bundle:
 
     @property
     def is_own(self) -> bool:
-        """Whether it came with the package; the configuration of another is code of unknown origin."""
-        return self.root.resolve().parent in {home.resolve() for home in _own_homes()}
+        """Whether the configuration that is run came with the package; another is code of unknown origin.
+
+        A copy, as in a clone beside an installed package, runs the same and needs no more trust.
+        """
+        config = self.root / INFERENCE
+        known = [path for home in _own_homes() for path in home.glob(f"*/{INFERENCE.as_posix()}")]
+        return config.is_file() and config.read_bytes() in [path.read_bytes() for path in known]
 
     @property
     def scale_factors(self) -> list[int]:
@@ -200,7 +206,7 @@ class Bundle:
         Raises:
             InputError: if the configuration cannot be read or does not know the scale.
         """
-        config = self.root / "configs" / "inference.json"
+        config = self.root / INFERENCE
         try:
             parser = ConfigParser(ConfigParser.load_config_file(config))
             parser["scale_factor"] = scale_factor

@@ -44,7 +44,15 @@ def test_a_bundle_is_found_by_name_and_by_path(bundle):
     assert "tiny" in bundle_folders()
 
 
-def test_only_a_bundle_of_the_package_is_its_own(bundle):
+def test_only_a_configuration_of_the_package_is_its_own(bundle):
+    assert not find_bundle("tiny").is_own
+    config = bundle / "configs" / "inference.json"
+    known = (find_bundle("edsr_mri").root / "configs" / "inference.json").read_bytes()
+    config.write_bytes(known)
+    assert find_bundle("tiny").is_own
+    config.write_bytes(known + b" ")
+    assert not find_bundle("tiny").is_own
+    config.unlink()
     assert not find_bundle("tiny").is_own
     assert find_bundle("edsr_mri").is_own
     assert find_bundle(find_bundle("edsr_mri").root.resolve()).is_own
