@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from typer.testing import CliRunner
@@ -47,13 +47,13 @@ def no_patient_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         raised(self, *arguments)
 
     def on_run(command: list[object], *arguments: object, **options: object) -> object:
-        result = ran(command, *arguments, **options)  # type: ignore[call-overload]
+        result = ran(command, *arguments, **options)
         if command[0] == sys.executable:
             ear.heard.extend(str(text) for text in (result.stdout, result.stderr) if text)
         return result
 
     def on_invoke(self: CliRunner, *arguments: object, **options: object) -> object:
-        result = invoked(self, *arguments, **options)  # type: ignore[arg-type]
+        result = invoked(self, *arguments, **options)
         ear.heard.append(result.output)
         return result
 
@@ -67,9 +67,9 @@ def no_patient_data(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Iterator[None]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that printed a planted patient."""
-    report: pytest.TestReport = yield  # type: ignore[misc]
+    report = yield
     if report.passed and named_patients([text for _, text in report.sections]):
         report.outcome = "failed"
         report.longrepr = "a planted patient was named in what was printed"

@@ -11,6 +11,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from monai_sr.io.dicom_derive import DerivedSeries, derived_uid, identify
 from monai_sr.io.dicom_frames import attribute_places
+from monai_sr.io.dicom_grid import decimal_string
 from monai_sr.io.dicom_provenance import add_equipment, describe
 from monai_sr.io.dicom_types import Instance
 from monai_sr.volume import Provenance
@@ -75,13 +76,14 @@ def capture(
     derived.Rows = instance.encoding.rows * provenance.scale_factor
     derived.Columns = instance.encoding.columns * provenance.scale_factor
     if facts.spacing:
-        derived.PixelSpacing = [float(f"{value / provenance.scale_factor:.10g}") for value in facts.spacing]
+        derived.PixelSpacing = [decimal_string(value / provenance.scale_factor) for value in facts.spacing]
     if facts.plane:
         rows, columns = (_DIRECTIONS[code] for code in nib.aff2axcodes(affine)[:2])
         derived.PatientOrientation = [columns, rows]
     if (facts.slope, facts.intercept) != (1, 0):
         rescale_type = next((p.RescaleType for p in places if p.get("RescaleType")), "US")
-        derived.RescaleSlope, derived.RescaleIntercept = f"{facts.slope:.12g}", f"{facts.intercept:.12g}"
+        derived.RescaleSlope = decimal_string(facts.slope)
+        derived.RescaleIntercept = decimal_string(facts.intercept)
         derived.RescaleType = rescale_type
     describe(derived, header, provenance, None if instance.number_of_frames == 1 else frame + 1)
     add_equipment(derived, provenance)

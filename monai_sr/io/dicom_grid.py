@@ -24,7 +24,11 @@ def scale_spacing(dataset: Dataset, scale_factor: int) -> None:
     """
     for keyword in SPACING_KEYWORDS:
         if dataset.get(keyword):
-            setattr(dataset, keyword, [_ds(float(value) / scale_factor) for value in dataset.get(keyword)])
+            setattr(
+                dataset,
+                keyword,
+                [decimal_string(float(value) / scale_factor) for value in dataset.get(keyword)],
+            )
 
 
 def scale_position(dataset: Dataset, frame: Frame, scale_factor: int) -> None:
@@ -37,10 +41,11 @@ def scale_position(dataset: Dataset, frame: Frame, scale_factor: int) -> None:
     """
     if dataset.get("ImagePositionPatient") and frame.plane and frame.spacing:
         position = scale_image_position(*frame.plane, frame.spacing, scale_factor)
-        dataset.ImagePositionPatient = [_ds(value) for value in position]
+        dataset.ImagePositionPatient = [decimal_string(value) for value in position]
 
 
-def _ds(value: float) -> DSfloat:
+def decimal_string(value: float) -> DSfloat:
+    """A number in the at most 16 characters that DICOM writes it in."""
     return DSfloat(float(value), auto_format=True)
 
 
