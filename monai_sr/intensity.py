@@ -10,7 +10,7 @@ import numpy as np
 LOWER_PERCENTILE = 0.1
 UPPER_PERCENTILE = 99.9
 MAX_SAMPLES = 2**21
-"""Most pixels that percentiles are taken of; the standard error of the 0.1 percentile's rank is then about 2% of it."""
+"""Most pixels that percentiles are taken of; the rank of the 0.1 percentile then errs by about 2%."""
 
 
 @dataclass(frozen=True)
