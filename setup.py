@@ -50,6 +50,7 @@ DEV_REQUIRES = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     "pytest>=8,<10",
     "hypothesis>=6.100,<7",
+    "highdicom>=0.24,<1",
     "ruff>=0.12,<1",
     "mypy>=1.14,<3",
     "pre-commit>=3.7,<5",

@@ -73,8 +73,8 @@ def super_resolve(
     """Read an image, super-resolve it in plane and return both.
 
     Args:
-        source: a DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or the http(s) address of such a file on the
-            public internet.
+        source: a DICOM folder or file, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG; or the http(s) address of
+            such a file on the public internet.
         bundle: name or folder of a bundle.
         scale_factor: enlargement.
         alpha: see `Upscaler.from_bundle`.

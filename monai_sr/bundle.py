@@ -16,6 +16,7 @@ from monai_sr.errors import InputError
 from monai_sr.weights import Weights, blend, read_weights
 
 CARD = Path("configs") / "metadata.json"
+INFERENCE = Path("configs") / "inference.json"
 DEFAULT_SCALE = 2
 """The scale of `models/model.pt`; other scales are named, as in `models/model_x4.pt`."""
 
@@ -45,11 +46,15 @@ def bundle_folders() -> dict[str, Path]:
     Returns:
         Name -> folder: those of `bundles/` in the current folder, and those that came with the package.
     """
-    package = Path(str(resources.files("monai_sr")))
-    # An installed package carries its bundles inside; in a checkout they stand beside it.
-    homes = [package / "_bundles", package.parent / "bundles", Path.cwd() / "bundles"]
+    homes = [*_own_homes(), Path.cwd() / "bundles"]
     cards = (card for home in homes for card in sorted(home.glob(f"*/{CARD.as_posix()}")))
     return {card.parents[1].name: card.parents[1] for card in cards}
+
+
+def _own_homes() -> list[Path]:
+    package = Path(str(resources.files("monai_sr")))
+    # An installed package carries its bundles inside; in a checkout they stand beside it.
+    return [package / "_bundles", package.parent / "bundles"]
 
 
 def default_root(name: str) -> Path:
@@ -125,6 +130,16 @@ class Bundle:
         return str(self.card.get("version", "unknown"))
 
     @property
+    def is_own(self) -> bool:
+        """Whether the configuration that is run came with the package; another is code of unknown origin.
+
+        A copy, as in a clone beside an installed package, runs the same and needs no more trust.
+        """
+        config = self.root / INFERENCE
+        known = [path for home in _own_homes() for path in home.glob(f"*/{INFERENCE.as_posix()}")]
+        return config.is_file() and config.read_bytes() in [path.read_bytes() for path in known]
+
+    @property
     def scale_factors(self) -> list[int]:
         """Scales that the bundle has weights for, ascending."""
         named = [path.stem.removeprefix("model_x") for path in self.root.glob("models/model_x*.pt")]
@@ -145,17 +160,19 @@ class Bundle:
             The weights.
 
         Raises:
-            InputError: if the bundle has none for that scale or stage, or `alpha` is out of range.
+            InputError: if the bundle has none for that scale or stage, they are not those of its card, or
+                `alpha` is out of range.
         """
         final = weights_file(self.root, scale_factor)
         if not final.is_file():
-            scales = ", ".join(str(scale) for scale in self.scale_factors) or "no scale"
+            scales = ", ".join(str(scale) for scale in self.scale_factors)
+            others = f", but for {scales}" if scales else " nor for any other"
             raise InputError(
-                f"Bundle {self.name} has no weights for scale factor {scale_factor}, but for {scales}: "
+                f"Bundle {self.name} has no weights for scale factor {scale_factor}{others}: "
                 "train them, or pass your own with --weights."
             )
         if alpha is None:
-            return read_weights(final)
+            return self._read(final)
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha must be from 0 (faithful) to 1 (crisp), got {alpha:g}.")
         pixel = weights_file(self.root, scale_factor, "pixel")
@@ -164,7 +181,18 @@ class Bundle:
                 f"Bundle {self.name} has no pixel-loss weights for scale factor {scale_factor} to blend "
                 "with: leave alpha out, or take a bundle trained adversarially."
             )
-        return blend([read_weights(pixel), read_weights(final)], [1 - alpha, alpha])
+        return blend([self._read(pixel), self._read(final)], [1 - alpha, alpha])
+
+    def _read(self, path: Path) -> Weights:
+        """Weights that are those of the card; a card without hashes is of the user's own make."""
+        weights = read_weights(path)
+        stated = self.card.get("weights_sha256")
+        if stated and stated.get(path.name) != weights.sha256:
+            raise InputError(
+                f"{path} is not the file that {self.root / CARD} names by its SHA-256: take the bundle "
+                "anew, or pass your own weights with --weights."
+            )
+        return weights
 
     def network(self, scale_factor: int) -> nn.Module:
         """The network of `configs/inference.json`, with its initial weights.
@@ -178,7 +206,7 @@ class Bundle:
         Raises:
             InputError: if the configuration cannot be read or does not know the scale.
         """
-        config = self.root / "configs" / "inference.json"
+        config = self.root / INFERENCE
         try:
             parser = ConfigParser(ConfigParser.load_config_file(config))
             parser["scale_factor"] = scale_factor

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 LOWER_PERCENTILE = 0.1
 UPPER_PERCENTILE = 99.9
+MAX_SAMPLES = 2**21
+"""Most pixels that percentiles are taken of; the rank of the 0.1 percentile then errs by about 2%."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,29 @@ class IntensityRange:
         finite = array[np.isfinite(array)]
         if finite.size == 0:
             return cls(0.0, 1.0)
+        # Between two integers NumPy would interpolate in their own type, which may overflow.
+        finite = finite.astype(np.float64, copy=False)
         low, high = (float(value) for value in np.percentile(finite, [lower, upper]))
         if low == high:
             low, high = float(finite.min()), float(finite.max())
         if low == high:
             high = low + max(1.0, abs(low))  # wide enough to differ in double precision
         return cls(low, high)
+
+    @classmethod
+    def from_frames(cls, frames: Iterable[np.ndarray], pixels: int) -> IntensityRange:
+        """Range between two percentiles of a series too large to be in memory at once.
+
+        Args:
+            frames: the frames' pixels, one frame at a time.
+            pixels: how many there are in all.
+
+        Returns:
+            What `from_array` gives of all of them; above `MAX_SAMPLES`, of every k-th pixel of each frame.
+        """
+        step = -(-pixels // MAX_SAMPLES)
+        samples = [np.ravel(frame)[::step].astype(np.float64) for frame in frames]
+        return cls.from_array(np.concatenate(samples) if samples else np.empty(0))
 
     def normalize(self, array: np.ndarray) -> np.ndarray:
         """Map intensities to about [0, 1].

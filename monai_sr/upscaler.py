@@ -18,7 +18,7 @@ from monai_sr.bundle import DEFAULT_SCALE, find_bundle
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
-from monai_sr.volume import Provenance, Volume
+from monai_sr.volume import LazyFrames, Provenance, Volume, without_image
 from monai_sr.weights import read_weights
 
 _logger = logging.getLogger(__name__)
@@ -117,43 +117,59 @@ class Upscaler:
 
         Returns:
             The same field of view, sampled `scale_factor` times finer in plane: stored values of the same
-            type, rounded and kept within the encoding's range. Pixels that hold no image, since they are
-            padding or not finite, keep their stored value.
+            type, rounded and kept within the encoding's range; none is negative where none was. Pixels
+            that hold no image, since they are padding or not finite, keep their stored value.
 
         Raises:
             InputError: if no pixel is finite.
             MonaiSRError: if the network gives values that are not finite.
         """
-        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
-        padding = np.zeros(real.shape, np.bool_) if volume.padding is None else volume.padding
-        empty = padding | ~np.isfinite(real)
-        if not_finite := int((empty & ~padding).sum()):
-            if empty.all():
-                raise InputError(f"{volume.path} has no pixel of finite value: check how it was made.")
-            _logger.warning(
-                "%s: %d pixels are not finite; they keep their stored value", volume.path, not_finite
-            )
-        intensity_range = IntensityRange.from_array(real[~empty])
+        return self.stream(volume, progress).load()
+
+    def stream(self, volume: Volume, progress: Progress | None = None) -> Volume:
+        """As calling the upscaler, but each finer frame is computed when it is asked for, and not kept.
+
+        Args:
+            volume: frames in stored values; all are read once for their intensities.
+            progress: as for a call.
+
+        Returns:
+            The finer volume, whose `array` is `LazyFrames`.
+
+        Raises:
+            InputError: if no pixel is finite.
+            MonaiSRError: from a frame, if the network gives values that are not finite.
+        """
+        intensity_range, floor = _survey(volume)
         count, rows, columns = volume.array.shape
-        finer = np.empty((count, rows * self.scale_factor, columns * self.scale_factor), volume.array.dtype)
-        for index in range(count):
-            low = intensity_range.normalize(fill_nearest(real[index], empty[index]))
-            high = intensity_range.restore(self._infer(low))
-            if not np.isfinite(high).all():
-                raise MonaiSRError(
-                    f"The network gave no finite values for frame {index + 1}: check its weights."
-                )
-            finer[index] = self._to_stored(high, volume, index)
-            mask = self._repeat(empty[index])
-            finer[index][mask] = self._repeat(volume.array[index])[mask]
+
+        def finer(index: int) -> np.ndarray:
+            frame = self._upscale(volume, index, intensity_range, floor)
             if progress is not None:
                 progress(index + 1, count)
+            return frame
+
+        shape = (count, rows * self.scale_factor, columns * self.scale_factor)
         return replace(
             volume,
-            array=finer,
+            array=LazyFrames(shape, volume.array.dtype, finer),
             affine=scale_affine(volume.affine, self.scale_factor),
-            padding=None if volume.padding is None else self._repeat(volume.padding),
         )
+
+    def _upscale(
+        self, volume: Volume, index: int, intensity_range: IntensityRange, floor: float
+    ) -> np.ndarray:
+        """Finer stored values of one frame, none below `floor`."""
+        stored = volume.array[index]
+        empty = without_image(stored, volume.padding)
+        real = stored * volume.slope[index] + volume.intercept[index]
+        high = intensity_range.restore(self._infer(intensity_range.normalize(fill_nearest(real, empty))))
+        if not np.isfinite(high).all():
+            raise MonaiSRError(f"The network gave no finite values for frame {index + 1}: check its weights.")
+        finer = self._to_stored(high, volume, index, floor)
+        mask = self._repeat(empty)
+        finer[mask] = self._repeat(stored)[mask]
+        return finer
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Super-resolve plain frames, normalising them together as a volume's.
@@ -171,6 +187,9 @@ class Upscaler:
     @torch.inference_mode()
     def _infer(self, frame: np.ndarray) -> np.ndarray:
         """Network on one normalised frame (H, W)."""
+        if frame.min() == frame.max():
+            # Nothing to sharpen, and a network would draw a faint border.
+            return self._repeat(frame)
         image = torch.from_numpy(frame.astype(np.float32))[None, None].to(self.device)
         rows, columns = frame.shape
         if max(rows, columns) <= TILE:
@@ -182,9 +201,9 @@ class Upscaler:
         return high
 
     @staticmethod
-    def _to_stored(real: np.ndarray, volume: Volume, index: int) -> np.ndarray:
+    def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:
         """Stored values of frame `index`, within what the encoding can hold."""
-        stored = (real - volume.intercept[index]) / volume.slope[index]
+        stored = np.maximum((real - volume.intercept[index]) / volume.slope[index], floor)
         if np.issubdtype(volume.array.dtype, np.integer):
             stored = np.clip(np.rint(stored), *volume.stored_range)
         typed: np.ndarray = stored.astype(volume.array.dtype)
@@ -193,6 +212,36 @@ class Upscaler:
     def _repeat(self, pixels: np.ndarray) -> np.ndarray:
         """Each pixel of (..., H, W) as the finer pixels that cover it."""
         return pixels.repeat(self.scale_factor, axis=-2).repeat(self.scale_factor, axis=-1)
+
+
+def _survey(volume: Volume) -> tuple[IntensityRange, float]:
+    """Intensity range of the pixels of a volume that hold an image, and the least value of its output.
+
+    A sharp edge overshoots; where no stored value is negative, as in a magnitude image, none becomes so.
+    """
+    n_image = n_not_finite = 0
+    floor = 0.0
+
+    def image(index: int) -> np.ndarray:
+        nonlocal n_image, n_not_finite, floor
+        stored = volume.array[index]
+        there = ~without_image(stored, volume.padding)
+        if (stored[there] < 0).any():
+            floor = -np.inf
+        n_image += int(there.sum())
+        n_not_finite += int((~np.isfinite(stored)).sum())
+        real: np.ndarray = stored[there] * volume.slope[index] + volume.intercept[index]
+        return real
+
+    count, rows, columns = volume.array.shape
+    intensity_range = IntensityRange.from_frames(map(image, range(count)), count * rows * columns)
+    if n_not_finite:
+        if not n_image:
+            raise InputError(f"{volume.path} has no pixel of finite value: check how it was made.")
+        _logger.warning(
+            "%s: %d pixels are not finite; they keep their stored value", volume.path, n_not_finite
+        )
+    return intensity_range, floor
 
 
 def fill_nearest(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,66 @@ MAX_FRAME_PIXELS = 2**26
 
 MAX_VOXELS = 2**31
 """Largest number of voxels of one volume that is read."""
+
+
+class Frames(Protocol):
+    """Frames of one size and type: a numpy array, or `LazyFrames`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of frames, rows, columns."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored values."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+
+    def __getitem__(self, index: int, /) -> NDArray[Any]:
+        """One frame, shape [rows, columns]."""
+
+
+class LazyFrames:
+    """Frames that are made one at a time, each when it is asked for, so that a series need not fit in memory.
+
+    Args:
+        shape: number of frames, rows, columns.
+        dtype: type of the stored values.
+        make: gives frame i, of shape [rows, columns] and that type.
+
+    Example:
+        >>> frames = LazyFrames((3, 1, 2), np.dtype(np.int16), lambda index: np.full((1, 2), index, np.int16))
+        >>> frames[2].tolist(), np.asarray(frames).shape
+        ([[2, 2]], (3, 1, 2))
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: np.dtype[Any], make: Callable[[int], NDArray[Any]]
+    ) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.ndim = len(shape)
+        self._make = make
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        """Make one frame, shape [rows, columns]."""
+        return self._make(range(len(self))[index])
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        """Make the frames one after the other."""
+        return map(self._make, range(len(self)))
+
+    def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Make them all, shape [n, rows, columns]."""
+        array = np.empty(self.shape, self.dtype if dtype is None else dtype)
+        for index, frame in enumerate(self):
+            array[index] = frame
+        return array
 
 
 class Source:
@@ -58,15 +119,15 @@ class Volume:
     """Frames of one series with their geometry, in the values and the type that the file stores.
 
     Args:
-        array: stored values, never rescaled, shape [n, rows, columns], of the file's own type.
+        array: stored values, never rescaled, shape [n, rows, columns], of the file's own type; a numpy array,
+            or `LazyFrames`, which `load` turns into one.
         affine: voxel (row, column, frame) to RAS, shape (4, 4), in mm; the mean step where frames are uneven.
         slope: per frame, shape (n,); real value = stored value x slope + intercept.
         intercept: per frame, shape (n,).
         stored_range: least and greatest value that the encoding can hold; infinite for floating point.
         source: what the writer of the same format needs.
         path: the file or folder that was read.
-        padding: True at pixels that hold no image (PixelPaddingValue), shape of `array`, or None.
-        padding_value: the stored value of such pixels, or None.
+        padding: least and greatest stored value of pixels that hold no image (PixelPaddingValue), or None.
 
     Raises:
         ValueError: if shapes disagree.
@@ -79,18 +140,17 @@ class Volume:
         (0.5, 0.5, 4.0)
     """
 
-    array: NDArray[Any]
+    array: Frames
     affine: NDArray[np.float64]
     slope: NDArray[np.float64]
     intercept: NDArray[np.float64]
     stored_range: tuple[float, float]
     source: Source
     path: Path
-    padding: NDArray[np.bool_] | None = None
-    padding_value: float | None = None
+    padding: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.array.ndim != 3:
+        if len(self.array.shape) != 3:
             raise ValueError(f"array has shape {self.array.shape}; give [n, rows, columns]")
         if self.affine.shape != (4, 4):
             raise ValueError(f"affine has shape {self.affine.shape}; give (4, 4)")
@@ -99,13 +159,61 @@ class Volume:
             raise ValueError(
                 f"slope has shape {self.slope.shape} and intercept {self.intercept.shape}; give {frames}"
             )
-        if self.padding is not None and self.padding.shape != self.array.shape:
-            raise ValueError(f"padding has shape {self.padding.shape}; give array's, {self.array.shape}")
-        if (self.padding is None) != (self.padding_value is None):
-            raise ValueError("padding and padding_value go together; give both or neither")
+        if self.padding is not None and not self.padding[0] <= self.padding[1]:
+            raise ValueError(f"padding is {self.padding}; give (least, greatest)")
 
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Distance between neighbouring rows, columns and frames, in mm."""
         row, column, frame = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(row), float(column), float(frame)
+
+    def load(self) -> Volume:
+        """The same volume with every frame in memory.
+
+        Returns:
+            A volume whose `array` is a numpy array.
+        """
+        return replace(self, array=np.asarray(self.array))
+
+    def real_frame(self, index: int) -> NDArray[np.float64]:
+        """Real values of a frame: stored values x slope + intercept.
+
+        Args:
+            index: of the frame, from 0.
+
+        Returns:
+            Shape [rows, columns].
+        """
+        return np.asarray(self.array[index].astype(np.float64) * self.slope[index] + self.intercept[index])
+
+    def without_image(self, index: int) -> NDArray[np.bool_]:
+        """Pixels of a frame that hold no image: padding, and values that are not finite.
+
+        Args:
+            index: of the frame, from 0.
+
+        Returns:
+            Shape [rows, columns].
+        """
+        return without_image(self.array[index], self.padding)
+
+
+def without_image(frame: NDArray[Any], padding: tuple[float, float] | None) -> NDArray[np.bool_]:
+    """Pixels that hold no image: padding, and values that are not finite.
+
+    Args:
+        frame: stored values, any shape.
+        padding: least and greatest stored value of padding, or None.
+
+    Returns:
+        A mask of the same shape.
+
+    Example:
+        >>> without_image(np.array([-2000.0, 5.0, np.nan]), (-2000, -2000)).tolist()
+        [True, False, True]
+    """
+    empty = ~np.isfinite(frame)
+    if padding is not None:
+        empty |= (frame >= padding[0]) & (frame <= padding[1])
+    return np.asarray(empty)

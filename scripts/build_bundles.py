@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from itertools import product
@@ -10,6 +11,7 @@ from pathlib import Path
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 PARTS = BUNDLES / "_parts"
+CARD = "configs/metadata.json"
 
 
 def bundle_files(recipes: dict, network: str, modality: str) -> dict[str, list[str]]:
@@ -39,6 +41,11 @@ def compile_bundle(recipes: dict, network: str, modality: str) -> dict[Path, str
         if target.endswith(".json"):
             # Merged as plain JSON: in an overlay, keys such as `train::sampler` point into another file.
             merged = {key: value for part in parts for key, value in json.loads(part).items()}
+            if target == CARD:
+                merged["weights_sha256"] = {
+                    file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+                    for file in sorted((BUNDLES / name / "models").glob("*.pt"))
+                }
             text = json.dumps(merged, indent=4, ensure_ascii=False) + "\n"
         else:
             text = "".join(parts)

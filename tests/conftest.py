@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# Found by pytest here: a fixture for every test, and a hook.
+from tests.patient_data import no_patient_data, pytest_runtest_makereport  # noqa: F401
+
 # Set before torch, matplotlib or a BLAS is imported, since they read these only once.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")

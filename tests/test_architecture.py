@@ -57,7 +57,8 @@ WITHOUT_FRAMEWORKS = {"errors", "geometry", "intensity", "io", "sample", "splitt
 # Mathematics, usable from a bundle wherever MONAI is: these import the frameworks and numpy only.
 ONLY_FRAMEWORKS = {"networks", "losses", "transforms", "metrics"}
 # What may load when the command starts: its answer to --help is instant.
-LIGHT = {"typer", "rich", "monai_sr.__version__", "monai_sr.errors", "monai_sr.splitting", "monai_sr.sample"}
+LIGHT = {"typer", "rich"}
+LIGHT |= {f"monai_sr.{name}" for name in ("__version__", "cli", "errors", "splitting", "sample")}
 
 
 @dataclass(frozen=True)

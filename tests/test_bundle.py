@@ -44,6 +44,20 @@ def test_a_bundle_is_found_by_name_and_by_path(bundle):
     assert "tiny" in bundle_folders()
 
 
+def test_only_a_configuration_of_the_package_is_its_own(bundle):
+    assert not find_bundle("tiny").is_own
+    config = bundle / "configs" / "inference.json"
+    known = (find_bundle("edsr_mri").root / "configs" / "inference.json").read_bytes()
+    config.write_bytes(known)
+    assert find_bundle("tiny").is_own
+    config.write_bytes(known + b" ")
+    assert not find_bundle("tiny").is_own
+    config.unlink()
+    assert not find_bundle("tiny").is_own
+    assert find_bundle("edsr_mri").is_own
+    assert find_bundle(find_bundle("edsr_mri").root.resolve()).is_own
+
+
 def test_a_missing_bundle_names_those_that_exist(bundle, tmp_path):
     with pytest.raises(InputError, match=r"no bundle huge: use one of .*tiny"):
         find_bundle("huge")
@@ -75,7 +89,7 @@ def test_weights_are_named_by_scale(bundle):
     assert found.scale_factors == [2, 4]
     for path in (bundle / "models").iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="no scale"):
+    with pytest.raises(InputError, match="nor for any other"):
         found.weights(2)
 
 
@@ -168,3 +182,14 @@ def test_weights_of_one_s_own_replace_the_bundle_s(bundle, tmp_path):
     assert torch.equal(found.network.head.weight, own.head.weight)
     with pytest.raises(InputError, match="another network or scale factor"):
         Upscaler.from_bundle("tiny", 2, weights=tmp_path / "own.pt", device="cpu")
+
+
+def test_weights_that_are_not_those_of_the_card_are_refused(bundle):
+    card = bundle / "configs" / "metadata.json"
+    stated = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundle.glob("models/*.pt")}
+    card.write_text(json.dumps({"name": "tiny", "weights_sha256": stated}))
+    assert Bundle(bundle).weights(2).sha256 == stated["model.pt"]
+    torch.save(network(2).state_dict(), bundle / "models" / "model.pt")
+    with pytest.raises(InputError, match=r"model\.pt is not the file that .*metadata\.json names"):
+        Bundle(bundle).weights(2)
+    assert Bundle(bundle).weights(4).sha256 == stated["model_x4.pt"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from io import StringIO
 
 import nibabel
@@ -12,11 +17,14 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom import dcmread
+from pydicom.uid import JPEGLSLossless, SecondaryCaptureImageStorage
 from rich.console import Console
 from typer.testing import CliRunner
 
 from monai_sr.bundle import Bundle, bundle_folders
-from monai_sr.cli import _summary_table, app
+from monai_sr.cli import app
+from monai_sr.cli.models import _summary_table
 from monai_sr.errors import InputError
 from monai_sr.evaluate.statistics import Estimate
 from monai_sr.io import read_volume
@@ -166,6 +174,123 @@ def test_what_cannot_be_blended_is_refused(tmp_path):
     refused(monai_sr("blend", *two, models / "model.pt", "--alpha", "0.5", *output), "two files")
     refused(monai_sr("upscale", sample_series_dir(), tmp_path / "out", "--alpha", "0.5"), "no pixel-loss")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A nested folder of two series, a damaged file and a text."""
+    folder = tmp_path / "archive"
+    (folder / "a" / "b").mkdir(parents=True)
+    shutil.copy(sorted(sample_series_dir().iterdir())[0], folder / "a" / "IM1")
+    shutil.copy(sample_dataset_dir() / "dicom" / "mr_small" / "MR_small.dcm", folder / "a" / "b" / "IM1")
+    (folder / "a" / "bad.dcm").write_text("not DICOM")
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
+def counts(shown: str) -> dict[str, int]:
+    return {name: int(count) for name, count in re.findall(r"(\w+) +(\d+)\s*\n", shown)}
+
+
+def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
+    out = tmp_path / "out"
+    result = monai_sr("upscale", archive, out, "--recursive")
+    assert result.returncode == 3, result.stderr
+    assert (
+        result.stderr == f"Refused: {archive / 'a' / 'bad.dcm'} does not begin as a DICOM file does, "
+        "with preamble and DICM; export it again or take it out of the folder.\n"
+    )
+    assert counts(result.stdout) == {"done": 2, "skipped": 0, "refused": 1, "failed": 0, "images": 1}
+    before = {path: path.read_bytes() for path in out.glob("*/*.dcm")}
+    assert len(before) == 2
+    (archive / "a" / "bad.dcm").unlink()
+    result = monai_sr("upscale", archive, out, "--recursive", "--resume")
+    assert result.returncode == 0, result.stderr
+    assert counts(result.stdout) == {"done": 0, "skipped": 2, "refused": 0, "failed": 0, "images": 1}
+    assert {path: path.read_bytes() for path in out.glob("*/*.dcm")} == before
+    again = ("upscale", archive, out, "--recursive")
+    refused(monai_sr(*again), "out holds an earlier batch", "--resume")
+    refused(monai_sr(*again, "--resume", "--scale-factor", "4"), "another scale_factor and weights_sha256")
+
+
+def test_an_interrupted_archive_can_be_resumed(tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "monai_sr", "upscale", sample_dataset_dir(), out, "-r"]
+
+    def listen():
+        # Where these tests run in the background, signals of the terminal may be ignored from the start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
+        begun = out / ".begun"
+        while process.poll() is None and not (begun.exists() and begun.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert said == "Interrupted; nothing was left half-written, and --resume goes on from here.\n"
+    lines = [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()]
+    there = {path.name for path in out.iterdir()} - {".begun", "batch.json", "report.jsonl"}
+    assert there == {line["output"] for line in lines}
+
+
+def test_options_of_an_archive_are_for_an_archive(tmp_path):
+    for options in (("--recursive", "--overwrite"), ("--recursive", "--series", "1.2"), ("--resume",)):
+        result = invoke("upscale", tmp_path, tmp_path / "out", *options)
+        assert isinstance(result.exception, InputError)
+        assert "--recursive" in str(result.exception)
+
+
+def test_a_bundle_from_elsewhere_runs_only_when_trusted(tmp_path, monkeypatch):
+    """By its folder, and by a name that a folder named `bundles` here takes over."""
+    folder = tmp_path / "bundles" / "edsr_mri"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "configs" / "metadata.json").write_text('{"name": "edsr_mri", "version": "1"}')
+    ran = tmp_path / "ran"
+    config = {"scale_factor": 2, "network_def": f"$__import__('pathlib').Path({str(ran)!r}).touch()"}
+    (folder / "configs" / "inference.json").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    source, out = sample_series_dir(), tmp_path / "out"
+    weights = bundle_folders()["srgan_mri"] / "models" / "model.pt"
+    for named in (folder, "edsr_mri"):
+        for command in (
+            ("upscale", source, out, "--bundle", named),
+            ("upscale", source, out, "--bundle", named, "--recursive"),
+            ("show", source, tmp_path / "slice.png", "--bundle", named),
+            ("evaluate", out, "--bundle", named),
+            ("export", named, tmp_path / "model.onnx"),
+        ):
+            result = invoke(*command)
+            assert isinstance(result.exception, InputError)
+            assert "did not come with monai-sr" in str(result.exception)
+            assert "--trust" in str(result.exception)
+        assert not ran.exists()
+    result = invoke("upscale", source, out, "--bundle", folder, "--weights", weights, "--trust")
+    assert "no network" in str(result.exception)
+    assert ran.exists()
+    assert not out.exists()
+
+
+def test_dicom_output_may_be_compressed_and_secondary_capture(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copy(sorted(sample_series_dir().iterdir())[0], source)
+    options = ("--transfer-syntax", "jpegls", "--secondary-capture")
+    for out, recursive in ((tmp_path / "one", ()), (tmp_path / "all", ("--recursive",))):
+        assert invoke("upscale", source, out, *options, *recursive).exit_code == 0
+        (file,) = out.rglob("*.dcm")
+        image = dcmread(file)
+        assert image.SOPClassUID == SecondaryCaptureImageStorage
+        assert image.file_meta.TransferSyntaxUID == JPEGLSLossless
+    again = invoke("upscale", source, tmp_path / "all", "--recursive", "--resume")
+    assert "another transfer_syntax and secondary_capture" in str(again.exception)
+    assert "no transfer syntax jpeg" in str(
+        invoke("upscale", source, tmp_path / "out", "--transfer-syntax", "jpeg").exception
+    )
+    nifti = sample_dataset_dir() / "nifti" / "mni152_test.nii.gz"
+    assert "is no DICOM" in str(
+        invoke("upscale", nifti, tmp_path / "out.nii", "--secondary-capture").exception
+    )
 
 
 def test_split_then_evaluate(tmp_path):

@@ -50,6 +50,11 @@ def test_order_is_kept_and_nothing_is_clipped(stored):
     ).all()
 
 
+def test_integers_far_apart_do_not_overflow():
+    found = IntensityRange.from_array(np.array([-1, 32767, 32767], np.int16), 30, 60)
+    assert (found.lower, found.upper) == pytest.approx((-1 + 0.6 * 32768, 32767))
+
+
 def test_percentiles_become_0_and_1():
     array = np.arange(1001.0)
     found = IntensityRange.from_array(array, 10, 80)

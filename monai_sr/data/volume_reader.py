@@ -63,8 +63,9 @@ class VolumeReader(ImageReader):
         if len(img) != 1:
             raise ValueError(f"img must be one path, got {len(img)}.")
         volume = read_volume(Path(img[0]))
-        real = volume.array * volume.slope[:, None, None] + volume.intercept[:, None, None]
-        array = np.moveaxis(real, 0, -1).astype(np.float32)
+        array = np.empty((*volume.array.shape[1:], len(volume.array)), np.float32)
+        for index in range(len(volume.array)):
+            array[..., index] = volume.real_frame(index)
         return array, {
             "affine": volume.affine,
             "original_affine": volume.affine,

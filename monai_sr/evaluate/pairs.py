@@ -123,20 +123,16 @@ def load_pairs(
 
 def _unit_range(volume: Volume) -> NDArray[np.float32]:
     """Real values scaled to [0, 1]; pixels that hold no image get the least value."""
-    if not np.isfinite(volume.array).all():
+    count = len(volume.array)
+    if not all(np.isfinite(volume.array[index]).all() for index in range(count)):
         raise InputError(f"{volume.path} has values that are not finite: replace them")
-
     # Frame by frame in double precision: a large volume is held once, an offset costs no precision.
-    def real(index: int) -> NDArray[np.float64]:
-        stored = volume.array[index].astype(np.float64)
-        return np.asarray(stored * volume.slope[index] + volume.intercept[index])
-
-    padding = np.zeros(volume.array.shape, bool) if volume.padding is None else volume.padding
-    filled = [index for index in range(len(volume.array)) if not padding[index].all()]
-    least = min((float(real(index)[~padding[index]].min()) for index in filled), default=0.0)
-    greatest = max((float(real(index)[~padding[index]].max()) for index in filled), default=0.0)
+    padding = [volume.without_image(index) for index in range(count)]
+    filled = [index for index in range(count) if not padding[index].all()]
+    least = min((float(volume.real_frame(index)[~padding[index]].min()) for index in filled), default=0.0)
+    greatest = max((float(volume.real_frame(index)[~padding[index]].max()) for index in filled), default=0.0)
     unit = np.zeros(volume.array.shape, dtype=np.float32)
     if greatest > least:
         for index in range(len(unit)):
-            unit[index] = np.where(padding[index], 0, (real(index) - least) / (greatest - least))
+            unit[index] = np.where(padding[index], 0, (volume.real_frame(index) - least) / (greatest - least))
     return unit

@@ -10,25 +10,57 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import check_destination
 from monai_sr.io.dicom import Series, list_series, read_file
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.dicom_writer import WRITTEN_FILES, check_dicom_output, is_single_file, write_dicom
+from monai_sr.io.dicom_writer import (
+    WRITTEN_FILES,
+    DicomOutput,
+    check_dicom_output,
+    is_single_file,
+    write_dicom,
+)
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
+from monai_sr.io.itk import ItkSource, is_itk, read_itk, write_itk
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
 
-__all__ = ["Series", "check_output", "list_series", "read_series", "read_volume", "write_volume"]
+__all__ = [
+    "DicomOutput",
+    "Series",
+    "check_output",
+    "list_series",
+    "open_volume",
+    "read_series",
+    "read_volume",
+    "write_volume",
+]
 
 
 def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
-    """Read one image: a DICOM series, NIfTI, PNG, TIFF or JPEG.
+    """Read one image: a DICOM series, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG.
 
     Args:
-        path: a folder of DICOM files, one DICOM file (then of one frame), .nii, .nii.gz, .png, .tif,
-            .tiff, .jpg or .jpeg.
+        path: a folder of DICOM files, one DICOM file, .nii, .nii.gz, .mha, .mhd, .nrrd, .png, .tif, .tiff,
+            .jpg or .jpeg.
         series: SeriesInstanceUID, to choose from a folder of several series.
 
     Returns:
         Stored values with their geometry; `write_volume` takes it back to the same format, JPEG to
             PNG or TIFF.
+
+    Raises:
+        InputError: with the reason and the remedy, if the input cannot be read as it stands.
+    """
+    return open_volume(path, series).load()
+
+
+def open_volume(path: str | os.PathLike[str], series: str | None = None) -> Volume:
+    """As `read_volume`, but DICOM frames are decoded one at a time, when they are asked for.
+
+    Args:
+        path: as for `read_volume`.
+        series: SeriesInstanceUID, to choose from a folder of several series.
+
+    Returns:
+        The volume; its frames may raise `InputError` when pixel data turn out to be damaged.
 
     Raises:
         InputError: with the reason and the remedy, if the input cannot be read as it stands.
@@ -42,8 +74,13 @@ def read_volume(path: str | os.PathLike[str], series: str | None = None) -> Volu
         raise InputError(
             f"{path} is a file, which has no series to choose from; name its folder or leave series out"
         )
+    if not path.is_file():
+        # A pipe would be waited for without end.
+        raise InputError(f"{path} is neither a file nor a folder; name another input")
     if is_nifti(path):
         return read_nifti(path)
+    if is_itk(path):
+        return read_itk(path)
     return read_image(path) if is_image(path) else read_file(path)
 
 
@@ -75,33 +112,51 @@ def read_series(path: str | os.PathLike[str]) -> Iterator[Volume]:
     if not path.is_dir():
         raise InputError(f"{path} is not a folder; name the folder that holds the series")
     for series in list_series(path):
-        yield series.read()
+        yield series.read().load()
 
 
-def check_output(volume: Volume, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+def check_output(
+    volume: Volume,
+    path: str | os.PathLike[str],
+    overwrite: bool = False,
+    dicom: DicomOutput | None = None,
+) -> None:
     """Refuse, before any work is done, an output that `write_volume` would refuse.
 
     Args:
         volume: what was read.
         path: where its finer version is to go.
         overwrite: whether an earlier output there may be replaced.
+        dicom: how DICOM is to be written.
 
     Raises:
-        InputError: if `path` is taken, touches the input or cannot hold the volume.
+        InputError: if `path` is taken, touches the input or cannot hold the volume, or `dicom` is given for
+            what is no DICOM.
     """
     path = Path(path)
     folder = isinstance(volume.source, DicomSource) and not is_single_file(path)
     if isinstance(volume.source, DicomSource):
-        check_dicom_output(volume, path)
+        check_dicom_output(volume.source, path, dicom or DicomOutput())
+    elif dicom:
+        raise InputError(f"{volume.path} is no DICOM; leave the options of DICOM output out")
     elif isinstance(volume.source, ImageSource):
         check_image_output(volume, path)
+    elif isinstance(volume.source, ItkSource):
+        if path.suffix.lower() not in (".mha", ".nrrd"):
+            raise InputError(
+                f"{path} must end in .mha or .nrrd, which hold header and voxels of such an image in one file"
+            )
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
     check_destination(path, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)
 
 
 def write_volume(
-    volume: Volume, path: str | os.PathLike[str], provenance: Provenance, overwrite: bool = False
+    volume: Volume,
+    path: str | os.PathLike[str],
+    provenance: Provenance,
+    overwrite: bool = False,
+    dicom: DicomOutput | None = None,
 ) -> None:
     """Write a finer volume in the format that its source was read from.
 
@@ -114,6 +169,7 @@ def write_volume(
         provenance: what made it; a second run with the same provenance writes the same UIDs and bytes.
         overwrite: replace an earlier output, which survives if writing fails; a folder that holds
             anything else is refused.
+        dicom: how DICOM is written; by default uncompressed, in the source's class.
 
     Raises:
         InputError: if `check_output` refuses `path`.
@@ -121,11 +177,13 @@ def write_volume(
         MonaiSRError: if the disk refuses.
     """
     path = Path(path)
-    check_output(volume, path, overwrite)
+    check_output(volume, path, overwrite, dicom)
     if isinstance(volume.source, DicomSource):
-        write_dicom(volume, volume.source, path, provenance)
+        write_dicom(volume, volume.source, path, provenance, dicom or DicomOutput())
     elif isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
+    elif isinstance(volume.source, ItkSource):
+        write_itk(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ImageSource):
         write_image(volume, volume.source, path, provenance)
     else:

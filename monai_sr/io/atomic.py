@@ -11,6 +11,25 @@ from pathlib import Path
 
 from monai_sr.errors import InputError, MonaiSRError
 
+_LEFTOVER = re.compile(r"\.(partial|old)-\d+-.+")
+
+
+def check_apart(path: Path, source: Path) -> None:
+    """Refuse an output that lies in its input or holds it.
+
+    Args:
+        path: file or folder to be written.
+        source: file or folder that is read.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    real, real_source = path.resolve(), source.resolve()
+    if real == real_source or real_source in real.parents:
+        raise InputError(f"{path} lies in the input {source}; choose an output elsewhere")
+    if real in real_source.parents:
+        raise InputError(f"{path} holds the input {source}; choose an output elsewhere")
+
 
 def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool, written: str = "") -> None:
     """Refuse an output that would touch the input or an earlier output.
@@ -26,12 +45,9 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
     Raises:
         InputError: with the reason and the remedy.
     """
-    real, real_source = path.resolve(), source.resolve()
-    if real == real_source or real_source in real.parents:
-        raise InputError(f"{path} lies in the input {source}; choose an output elsewhere")
-    if real in real_source.parents:
-        raise InputError(f"{path} holds the input {source}; choose an output elsewhere")
+    check_apart(path, source)
     if not path.exists():
+        real = path.resolve()
         nearest = next((parent for parent in real.parents if parent.exists()), real)
         if not nearest.is_dir():
             raise InputError(f"{nearest} is not a folder; choose another output than {path}")
@@ -67,7 +83,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         MonaiSRError: if the disk refuses.
     """
     path = path.resolve()
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     with _cleaned_up(path, partial):
         partial.mkdir(parents=True)
         yield partial
@@ -101,6 +117,23 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _flush(path.parent)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half-written; the caller knows that none writes there now.
+
+    Args:
+        folder: searched with all its subfolders.
+
+    Raises:
+        OSError: if the disk refuses.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in filter(_LEFTOVER.fullmatch, folders):
+            shutil.rmtree(Path(parent, name))
+        for name in filter(_LEFTOVER.fullmatch, files):
+            Path(parent, name).unlink()
+        folders[:] = [name for name in folders if not _LEFTOVER.fullmatch(name)]
+
+
 @contextmanager
 def _cleaned_up(path: Path, partial: Path) -> Iterator[None]:
     try:
@@ -121,7 +154,7 @@ def _swap(partial: Path, path: Path) -> None:
     if not path.exists():
         partial.rename(path)
         return
-    old = path.with_name(f".{path.name}.old-{os.getpid()}")
+    old = path.with_name(f".old-{os.getpid()}-{path.name}")
     path.rename(old)
     try:
         partial.rename(path)

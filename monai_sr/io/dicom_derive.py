@@ -13,19 +13,15 @@ from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
 )
-from pydicom.valuerep import DSfloat
 
-from monai_sr.geometry import scale_image_position
-from monai_sr.io.dicom_header import SPACING_KEYWORDS
+from monai_sr.io.dicom_enhanced import derive_groups
+from monai_sr.io.dicom_frames import is_enhanced
+from monai_sr.io.dicom_grid import scale_position, scale_shutters, scale_spacing
 from monai_sr.io.dicom_provenance import add_equipment, describe
-from monai_sr.io.dicom_shutters import scale_shutters
 from monai_sr.io.dicom_types import DicomSource, Instance
 from monai_sr.volume import Provenance
 
 _IMPLEMENTATION_CLASS_UID = UID("2.25.264263103911206741229128963253912384219")
-
-_DEEPEST = 12
-"""Levels of nested sequences that are written; pydicom's error messages double with each."""
 
 _STALE = {
     Tag(keyword)
@@ -94,12 +90,13 @@ def derived_uid(source_uid: str, role: str, provenance: Provenance) -> str:
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=5).int}"
 
 
-def derive_series(source: DicomSource, provenance: Provenance) -> DerivedSeries:
+def derive_series(source: DicomSource, provenance: Provenance, role: str = "series") -> DerivedSeries:
     """Identity of the derived series.
 
     Args:
         source: the series it derives from.
         provenance: what was done.
+        role: what kind of derived series it is, since a source may have one of each.
 
     Returns:
         What its instances share.
@@ -113,7 +110,7 @@ def derive_series(source: DicomSource, provenance: Provenance) -> DerivedSeries:
     description = str(first.get("SeriesDescription") or "")[: 63 - len(suffix)]
     dated = next((header for header in headers if header.get("SeriesDate")), Dataset())
     return DerivedSeries(
-        uid=derived_uid(series_uid, "series", provenance),
+        uid=derived_uid(series_uid, role, provenance),
         study_uid=study_uid,
         number=_series_number(source, str(first.get("SeriesInstanceUID") or ""), provenance.scale_factor),
         description=f"{description} {suffix}".strip(),
@@ -148,11 +145,26 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
     """
     derived = copy.deepcopy(instance.header)
     _drop_stale(derived)
-    describe(derived, instance.header, provenance)
-    add_equipment(derived, provenance)
     _scale_grid(derived, instance, provenance.scale_factor)
+    if is_enhanced(derived):
+        derive_groups(derived, instance, provenance)
+    else:
+        describe(derived, instance.header, provenance)
+    add_equipment(derived, provenance)
 
-    derived.SOPInstanceUID = derived_uid(instance.header.SOPInstanceUID, "instance", provenance)
+    identify(derived, derived_uid(instance.header.SOPInstanceUID, "instance", provenance), series)
+    return derived
+
+
+def identify(derived: Dataset, uid: str, series: DerivedSeries) -> None:
+    """Give a derived image in place its own identity, its series' and file meta information.
+
+    Args:
+        derived: with its SOPClassUID.
+        uid: SOPInstanceUID.
+        series: what the derived images share.
+    """
+    derived.SOPInstanceUID = uid
     derived.StudyInstanceUID = series.study_uid
     derived.SeriesInstanceUID = series.uid
     derived.SeriesNumber = series.number
@@ -170,18 +182,15 @@ def derive_header(instance: Instance, series: DerivedSeries, provenance: Provena
     derived.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     derived.file_meta.ImplementationClassUID = _IMPLEMENTATION_CLASS_UID
     derived.file_meta.ImplementationVersionName = "MONAI_SR"
-    return derived
 
 
-def _drop_stale(dataset: Dataset, depth: int = 0) -> None:
-    if depth > _DEEPEST:
-        raise ValueError(f"sequences nest deeper than {_DEEPEST}")
+def _drop_stale(dataset: Dataset) -> None:
     for tag in list(dataset.keys()):
         if _is_stale(tag):
             del dataset[tag]
         elif dataset[tag].VR == "SQ":
             for item in dataset[tag].value:
-                _drop_stale(item, depth + 1)
+                _drop_stale(item)
 
 
 def _is_stale(tag: BaseTag) -> bool:
@@ -190,16 +199,8 @@ def _is_stale(tag: BaseTag) -> bool:
 
 
 def _scale_grid(derived: Dataset, instance: Instance, scale_factor: int) -> None:
-    for keyword in SPACING_KEYWORDS:
-        if derived.get(keyword):
-            setattr(derived, keyword, [_ds(float(value) / scale_factor) for value in derived.get(keyword)])
-    if instance.plane and instance.spacing:
-        position = scale_image_position(*instance.plane, instance.spacing, scale_factor)
-        derived.ImagePositionPatient = [_ds(value) for value in position]
+    scale_spacing(derived, scale_factor)
+    scale_position(derived, instance.frames[0], scale_factor)
     scale_shutters(derived, scale_factor)
     derived.Rows = instance.encoding.rows * scale_factor
     derived.Columns = instance.encoding.columns * scale_factor
-
-
-def _ds(value: float) -> DSfloat:
-    return DSfloat(float(value), auto_format=True)

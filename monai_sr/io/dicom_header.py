@@ -8,27 +8,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.filereader import read_file_meta_info
-from pydicom.misc import is_dicom
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     CTImageStorage,
-    DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
     MRImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    OphthalmicTomographyImageStorage,
     SecondaryCaptureImageStorage,
 )
 
 from monai_sr.errors import InputError
-from monai_sr.geometry import is_orthonormal
-from monai_sr.io.dicom_types import Encoding, Instance, Plane
+from monai_sr.io.dicom_file import read_attributes
+from monai_sr.io.dicom_frames import is_enhanced, parse_frames
+from monai_sr.io.dicom_types import Encoding, Instance
 from monai_sr.volume import MAX_FRAME_PIXELS
 
-SUPPORTED_CLASSES = (
+SINGLE_FRAME_CLASSES = (
     MRImageStorage,
     CTImageStorage,
     ComputedRadiographyImageStorage,
@@ -36,7 +39,19 @@ SUPPORTED_CLASSES = (
     DigitalXRayImageStorageForProcessing,
     SecondaryCaptureImageStorage,
 )
+ENHANCED_CLASSES = (
+    EnhancedMRImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    OphthalmicTomographyImageStorage,
+)
+MULTI_FRAME_CLASSES = (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+)
 _SERIES_KEYWORDS = [
+    "PatientID",
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SeriesNumber",
@@ -45,7 +60,6 @@ _SERIES_KEYWORDS = [
     "SeriesTime",
     "InstanceNumber",
 ]
-SPACING_KEYWORDS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
 @contextmanager
@@ -73,18 +87,19 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
         The header, or None if the file is not DICOM.
 
     Raises:
-        InputError: if the file cannot be opened, is deflated or is damaged.
+        InputError: if the file cannot be opened, is damaged or has a header beyond the bounds.
     """
     try:
-        if not is_dicom(path):
+        # A pipe would be waited for without end.
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is not a file; take it out of the folder")
+        header = read_attributes(path, keywords)
+        if header is None:
             return None
-        # A deflated dataset inflates whole before anything can be checked, a thousand times its size.
-        if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            raise InputError(f"{path} is deflated, which is not supported; inflate it first (dcmconv +te)")
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
         # pydicom decodes an attribute when it is first asked for: a damaged one is met here, not halfway.
         for keyword in keywords or _SERIES_KEYWORDS:
             header.get(keyword)
+        header.file_meta.get("MediaStorageSOPClassUID")
         return header
     except InputError:
         raise
@@ -96,7 +111,7 @@ def read_header(path: Path, keywords: list[str] | None = None) -> FileDataset | 
 
 
 def read_instance(path: Path) -> Instance:
-    """Header of one single-frame, single-channel image.
+    """Header of one single-channel image.
 
     Args:
         path: a DICOM file.
@@ -109,7 +124,9 @@ def read_instance(path: Path) -> Instance:
     """
     header = read_header(path)
     if header is None:
-        raise InputError(f"{path} is not DICOM, NIfTI, PNG, TIFF or JPEG; convert it or name another input")
+        raise InputError(
+            f"{path} is not DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG; name another input"
+        )
     try:
         _take_identity_from_meta(header)
         _check_kind(header, path)
@@ -129,18 +146,20 @@ def _take_identity_from_meta(header: FileDataset) -> None:
 def _check_kind(header: Dataset, path: Path) -> None:
     if not header.get("Rows") or not header.get("Columns"):
         raise InputError(f"{path} holds no pixel data; only images can be upscaled")
+    if header.Rows < 0 or header.Columns < 0 or header.PixelRepresentation not in (0, 1):
+        raise InputError(f"{path} has a damaged DICOM header; export it again")
     if header.get("SamplesPerPixel", 1) != 1 or not str(header.PhotometricInterpretation).startswith("MONO"):
         raise InputError(f"{path} is a colour image; only single-channel (grayscale) images are supported")
     if "MOSAIC" in (header.get("ImageType") or ()):
         raise InputError(f"{path} is a MOSAIC of many slices; export it as one image per slice")
-    if int(header.get("NumberOfFrames") or 1) > 1 or "SharedFunctionalGroupsSequence" in header:
+    if header.SOPClassUID not in (*SINGLE_FRAME_CLASSES, *ENHANCED_CLASSES, *MULTI_FRAME_CLASSES):
         raise InputError(
-            f"{path} is a multi-frame image, not yet supported; export it as single-frame images"
+            f"{path} is of an unsupported DICOM class; MR, CT, CR, DX, OPT and SC images are supported"
         )
-    if header.SOPClassUID not in SUPPORTED_CLASSES:
-        raise InputError(
-            f"{path} is of an unsupported DICOM class; MR, CT, CR, DX and SC images are supported"
-        )
+    if header.SOPClassUID in ENHANCED_CLASSES and not is_enhanced(header):
+        raise InputError(f"{path} is a multi-frame image without functional groups; export it again")
+    if header.SOPClassUID in SINGLE_FRAME_CLASSES and int(header.get("NumberOfFrames") or 1) > 1:
+        raise InputError(f"{path} holds several frames in a class of single frames; export it again")
     if not header.SOPInstanceUID:
         raise InputError(f"{path} has no SOPInstanceUID; export it again")
     if header.BitsAllocated not in (8, 16):
@@ -164,40 +183,10 @@ def _parse(header: FileDataset, path: Path) -> Instance:
         int(header.PixelRepresentation),
         str(header.PhotometricInterpretation),
     )
-    position = _floats(header, "ImagePositionPatient", 3)
-    orientation = _floats(header, "ImageOrientationPatient", 6)
-    plane = Plane(position, orientation) if position and orientation else None
-    if plane and not is_orthonormal(plane.orientation):
-        raise InputError(f"{path} has an ImageOrientationPatient that is not orthonormal; export it again")
-    spacing = next(filter(None, (_floats(header, keyword, 2) for keyword in SPACING_KEYWORDS)), None)
-    if spacing and min(spacing) <= 0:
-        raise InputError(f"{path} has a pixel spacing that is not positive; correct its header")
-    slope, intercept = _number(header, "RescaleSlope", 1.0), _number(header, "RescaleIntercept", 0.0)
-    if slope == 0:
-        raise InputError(f"{path} has a RescaleSlope of zero, so its values are lost; export it again")
-    padding_value = padding = None
+    padding = None
     if header.get("PixelPaddingValue") is not None:
-        padding_value = encoding.stored(int(header.PixelPaddingValue))
+        value = encoding.stored(int(header.PixelPaddingValue))
         limit = header.get("PixelPaddingRangeLimit")
-        other = padding_value if limit is None else encoding.stored(int(limit))
-        padding = (min(padding_value, other), max(padding_value, other))
-    thickness = abs(_number(header, "SliceThickness", 0.0)) or 1.0
-    return Instance(
-        path, header, encoding, plane, spacing, thickness, slope, intercept, padding, padding_value
-    )
-
-
-def _floats(header: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    values = header.get(keyword)
-    if values is None or len(values) != count:
-        return None
-    numbers = tuple(float(value) for value in values)
-    return numbers if np.isfinite(numbers).all() else None
-
-
-def _number(header: Dataset, keyword: str, default: float) -> float:
-    value = header.get(keyword)
-    number = default if value is None else float(value)
-    if not np.isfinite(number):
-        raise ValueError(f"{keyword} is not finite")
-    return number
+        other = value if limit is None else encoding.stored(int(limit))
+        padding = (min(value, other), max(value, other))
+    return Instance(path, header, encoding, parse_frames(header, path), padding)

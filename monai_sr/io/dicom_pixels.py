@@ -1,54 +1,36 @@
-"""Stored values of one DICOM instance."""
+"""Stored values of a DICOM frame: native ones from the file itself, compressed ones by the decode worker."""
 
 from __future__ import annotations
 
-import struct
-from pathlib import Path
-from typing import Any
+from functools import lru_cache
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
-from pydicom.filereader import read_partial
-from pydicom.pixels import pixel_array
-from pydicom.tag import BaseTag, Tag
+from pydicom.pixels import get_decoder
 from pydicom.uid import (
     JPEG2000,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSLossless,
     JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
     RLELossless,
+    UncompressedTransferSyntaxes,
 )
 
-from monai_sr.errors import InputError
-from monai_sr.io.dicom_types import Instance
+from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.io.codestream import read_codestream
+from monai_sr.io.decode_worker import DecodeError, DecodeWorker, WorkerError
+from monai_sr.io.dicom_file import HEADER_BYTES, UNDEFINED, PixelElement, Rationed, find_pixels, open_pixels
+from monai_sr.io.dicom_types import Encoding, Instance
 
-_PIXEL_TAGS: list[BaseTag | int] = [
-    Tag(keyword)
-    for keyword in (
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "NumberOfFrames",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "PixelData",
-    )
-]
-_NATIVE_SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
-# On damaged data other decoders of these end the whole process, past every `except`.
-_DECODERS = {
+# The most robust of several decoders; where none is named, there is but one.
+_DECODERS: dict[str, str] = {
     RLELossless: "pydicom",
     JPEGLSLossless: "pyjpegls",
     JPEGLSNearLossless: "pyjpegls",
@@ -56,100 +38,103 @@ _DECODERS = {
     JPEG2000Lossless: "pylibjpeg",
     JPEGBaseline8Bit: "pillow",
 }
-_START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
-_START_OF_FRAME = (0xFFC0, 0xFFC1, 0xFFC3)
+_WITH_SIZE = {*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes}
+_REMEDY = "export it again or decompress it (gdcmconv --raw)"
+
+_worker = DecodeWorker()
 
 
-def decode(instance: Instance) -> NDArray[Any]:
+def decode(instance: Instance, frame: int = 0) -> NDArray[Any]:
     """Stored values, never rescaled and in the stored sense (MONOCHROME1 is not inverted).
 
     Args:
         instance: an instance whose header was accepted.
+        frame: which of its frames, from 0.
 
     Returns:
         Shape [rows, columns], of the type that BitsAllocated and PixelRepresentation say.
 
     Raises:
         InputError: if the pixel data is missing, cut short or cannot be decoded.
+        MonaiSRError: if the process that decodes does not start.
     """
     path, encoding = instance.path, instance.encoding
-    try:
-        pixels = _read_pixel_attributes(path)
-        length = len(pixels.get("PixelData") or b"")
-    except Exception:
-        raise InputError(f"{path} has damaged pixel data; export it again") from None
-    if not length:
-        raise InputError(f"{path} holds no pixel data; only images can be upscaled")
-    syntax = pixels.file_meta.get("TransferSyntaxUID")
-    if syntax is None:
-        raise InputError(f"{path} does not name its transfer syntax; export it again")
-    bytes_needed = encoding.rows * encoding.columns * encoding.bits_allocated // 8
-    if syntax in _NATIVE_SYNTAXES and length < bytes_needed:
-        raise InputError(f"{path} has truncated pixel data; copy or export it again")
-    if syntax == JPEGExtended12Bit and encoding.bits_stored > 8:
-        raise InputError(
-            f"{path} is 12-bit lossy JPEG, which cannot be decoded; decompress it first (dcmdjpeg)"
-        )
-    try:
-        if syntax in (*JPEG2000TransferSyntaxes, *JPEGTransferSyntaxes):
-            _check_coded_size(get_frame(pixels.PixelData, 0, number_of_frames=1), *encoding[:2])
-        array = pixel_array(pixels, raw=True, decoding_plugin=_DECODERS.get(syntax, ""))
-        array = array.reshape(encoding.rows, encoding.columns).astype(encoding.dtype, copy=False)
-    except Exception:
-        raise InputError(
-            f"{path} has pixel data that cannot be decoded; export it again or decompress it (gdcmconv --raw)"
-        ) from None
+    pixels = _find(instance)
+    native = pixels.syntax in UncompressedTransferSyntaxes
+    array = _native(instance, pixels, frame) if native else _compressed(instance, pixels, frame)
+    array = array.astype(encoding.dtype, copy=False)
     least, greatest = encoding.stored_range
     if array.min() < least or array.max() > greatest:
         raise InputError(f"{path} holds values that its BitsStored does not allow; correct its header")
     return array
 
 
-def _read_pixel_attributes(path: Path) -> FileDataset:
-    pixels_passed = False
-
-    def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
-        # What follows the pixels is of no use, and some files carry megabytes of it.
-        nonlocal pixels_passed
-        stop_here, pixels_passed = pixels_passed, tag == Tag("PixelData")
-        return stop_here
-
-    with path.open("rb") as file:
-        return read_partial(file, stop_when=stop, specific_tags=_PIXEL_TAGS)
-
-
-def _check_coded_size(coded: bytes, rows: int, columns: int) -> None:
-    # A decoder believes the coded size, not the header's, and would allocate whatever a forged one asks for.
-    if (start := coded.find(_START_OF_CODESTREAM)) >= 0:
-        right, bottom, left, top = struct.unpack_from(">4I", coded, start + 8)
-        size = (bottom - top, right - left)
-    else:
-        size = _jpeg_size(coded)
-    if size != (rows, columns):
-        raise ValueError("the coded size is not the header's")
-
-
-def _jpeg_size(coded: bytes) -> tuple[int, int]:
-    position = 2
-    while True:
-        marker, length = struct.unpack_from(">2H", coded, position)
-        if marker in _START_OF_FRAME:
-            rows, columns = struct.unpack_from(">2H", coded, position + 5)
-            return rows, columns
-        position += 2 + length
+@lru_cache(maxsize=1)
+def _find(instance: Instance) -> PixelElement:
+    path, encoding = instance.path, instance.encoding
+    try:
+        pixels = find_pixels(path)
+    except Exception:
+        raise InputError(f"{path} has damaged pixel data; export it again") from None
+    if pixels is None or not pixels.length:
+        raise InputError(f"{path} holds no pixel data; only images can be upscaled")
+    if not pixels.syntax:
+        raise InputError(f"{path} does not name its transfer syntax; export it again")
+    if pixels.syntax == JPEGExtended12Bit and encoding.bits_stored > 8:
+        raise InputError(
+            f"{path} is 12-bit lossy JPEG, which cannot be decoded; decompress it first (dcmdjpeg)"
+        )
+    if pixels.syntax in UncompressedTransferSyntaxes:
+        size = instance.number_of_frames * _frame_size(encoding)
+        if pixels.length < size:
+            raise InputError(f"{path} has truncated pixel data; copy or export it again")
+        if pixels.length == UNDEFINED or (pixels.deflated_from and pixels.length > size + HEADER_BYTES):
+            raise InputError(f"{path} has damaged pixel data; export it again")
+    return pixels
 
 
-def padding_mask(array: NDArray[Any], instance: Instance) -> NDArray[np.bool_]:
-    """Pixels that hold no image.
+def _native(instance: Instance, pixels: PixelElement, frame: int) -> NDArray[Any]:
+    end = pixels.offset + (frame + 1) * _frame_size(instance.encoding)
+    options: dict[str, Any] = {"pixel_keyword": "PixelData", "pixel_vr": pixels.vr or "OW"}
+    options |= {"number_of_frames": instance.number_of_frames, "samples_per_pixel": 1}
+    options |= instance.encoding._asdict()
+    try:
+        # Bytes of a frame of odd length may be swapped with those of the next.
+        with open_pixels(instance.path, pixels, end + 1) as file:
+            return get_decoder(pixels.syntax).as_array(file, index=frame, raw=True, **options)[0]
+    except Exception:
+        raise InputError(f"{instance.path} has truncated pixel data; copy or export it again") from None
 
-    Args:
-        array: stored values of the instance.
-        instance: its header.
 
-    Returns:
-        True at PixelPaddingValue (or in the range up to PixelPaddingRangeLimit), shape of `array`.
-    """
-    if instance.padding is None:
-        return np.zeros(array.shape, np.bool_)
-    least, greatest = instance.padding
-    return (array >= least) & (array <= greatest)
+def _compressed(instance: Instance, pixels: PixelElement, frame: int) -> NDArray[Any]:
+    path, encoding = instance.path, instance.encoding
+    try:
+        coded = _coded_frame(instance, pixels, frame)
+        if pixels.syntax in _WITH_SIZE:
+            # A decoder believes the codestream, not the header, and would allocate what a forged one asks.
+            rows, columns, precision = read_codestream(coded)
+            if (rows, columns) != encoding[:2] or precision > encoding.bits_allocated:
+                raise ValueError("the codestream is not of the header's size")
+        plugin = _DECODERS.get(pixels.syntax, "")
+        options = {"syntax": pixels.syntax, "plugin": plugin, **encoding._asdict()}
+        values = _worker.decode(coded, options)
+    except DecodeError as error:
+        raise InputError(f"{path} has pixel data that {error}; {_REMEDY}") from None
+    except WorkerError as error:
+        raise MonaiSRError(f"{path}: {error}; reinstall monai-sr") from None
+    except Exception:
+        raise InputError(f"{path} has pixel data that cannot be decoded; {_REMEDY}") from None
+    return np.frombuffer(values, encoding.dtype.newbyteorder("<")).reshape(encoding.rows, encoding.columns)
+
+
+def _coded_frame(instance: Instance, pixels: PixelElement, frame: int) -> bytes:
+    count = instance.number_of_frames
+    # Twice the frame, since no codec needs more, and what is read to find it among the others.
+    ration = 2 * _frame_size(instance.encoding) + 2**20 + 2**9 * count
+    with open_pixels(instance.path, pixels, pixels.offset) as file:
+        rationed = cast(BinaryIO, Rationed(file, ration))
+        return get_frame(rationed, frame, number_of_frames=count, extended_offsets=pixels.offset_tables)
+
+
+def _frame_size(encoding: Encoding) -> int:
+    return encoding.rows * encoding.columns * encoding.bits_allocated // 8

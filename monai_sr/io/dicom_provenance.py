@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.sequence import Sequence as DicomSequence
 from pydicom.sr.coding import Code
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -13,6 +17,9 @@ from pydicom.uid import (
     JPEGExtended12Bit,
     JPEGLSNearLossless,
     MRImageStorage,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    OphthalmicTomographyImageStorage,
     SecondaryCaptureImageStorage,
 )
 
@@ -26,44 +33,104 @@ _IMAGE_TYPES = {
     DigitalXRayImageStorageForPresentation: ["DERIVED", "PRIMARY", ""],
     DigitalXRayImageStorageForProcessing: ["DERIVED", "PRIMARY", ""],
     SecondaryCaptureImageStorage: ["DERIVED", "SECONDARY"],
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage: ["DERIVED", "SECONDARY"],
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage: ["DERIVED", "SECONDARY"],
 }
+_FRAME_TYPE_SEQUENCES = ("MRImageFrameTypeSequence", "CTImageFrameTypeSequence")
 _ALWAYS_LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless)
 _RESAMPLING = Code("113085", "DCM", "Spatial resampling")
 _SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
+_MODEL = "monai-sr"
 _ACQUISITION = Code("109101", "DCM", "Acquisition Equipment")
 _PROCESSING = Code("109102", "DCM", "Processing Equipment")
 
 
-def describe(derived: Dataset, source: FileDataset, provenance: Provenance) -> None:
-    """Say in place that an image is derived, how, and from which one.
+def describe(derived: Dataset, source: FileDataset, provenance: Provenance, frame: int | None = None) -> None:
+    """Say in place that an image without functional groups is derived, how, and from which one.
+
+    Args:
+        derived: header of the derived image, with its SOPClassUID.
+        source: header of its source.
+        provenance: what was done.
+        frame: number of the source's frame, from 1, if the image is of one frame of several.
+    """
+    image_type = list(_IMAGE_TYPES[derived.SOPClassUID])
+    source_type = source.get("ImageType") or []
+    if derived.SOPClassUID == CTImageStorage and len(source_type) > 2 and source_type[2]:
+        image_type[2] = source_type[2]
+    derived.ImageType = image_type
+    derived.DerivationDescription = _description(source, provenance)
+    derived.DerivationCodeSequence = [*(source.get("DerivationCodeSequence") or ()), _coded(_RESAMPLING)]
+    derived.SourceImageSequence = [_reference(source, frame)]
+    _mark_lossy(derived, source)
+
+
+def describe_frames(derived: Dataset, source: FileDataset, provenance: Provenance) -> None:
+    """Say in place that an image with functional groups is derived, how, and frame by frame from what.
 
     Args:
         derived: header of the derived image.
         source: header of its source.
         provenance: what was done.
     """
-    image_type = list(_IMAGE_TYPES[source.SOPClassUID])
-    source_type = source.get("ImageType") or []
-    if source.SOPClassUID == CTImageStorage and len(source_type) > 2 and source_type[2]:
-        image_type[2] = source_type[2]
-    derived.ImageType = image_type
-    derived.DerivationDescription = "; ".join(
-        filter(
-            None,
-            (
-                str(source.get("DerivationDescription") or ""),
-                f"Super-resolution x{provenance.scale_factor} in plane, {_maker(provenance)}",
-                provenance.description.encode("ascii", "replace").decode(),
-            ),
-        )
-    )[:1024]
-    derived.DerivationCodeSequence = [*(source.get("DerivationCodeSequence") or ()), _coded(_RESAMPLING)]
+    derived.ImageType = _enhanced_type(source.get("ImageType"), source.SOPClassUID)
+    shared = list(derived.get("SharedFunctionalGroupsSequence") or ())
+    for groups in (*shared, *derived.PerFrameFunctionalGroupsSequence):
+        for keyword in _FRAME_TYPE_SEQUENCES:
+            for item in groups.get(keyword) or ():
+                item.FrameType = _enhanced_type(item.get("FrameType"), source.SOPClassUID)
+    for number, groups in enumerate(derived.PerFrameFunctionalGroupsSequence, start=1):
+        derivation = Dataset()
+        derivation.DerivationDescription = _description(source, provenance)
+        derivation.DerivationCodeSequence = [_coded(_RESAMPLING)]
+        derivation.SourceImageSequence = [_reference(source, number)]
+        groups.DerivationImageSequence = [*(groups.get("DerivationImageSequence") or ()), derivation]
+    referenced = Dataset()
+    referenced.ReferencedSOPClassUID = source.SOPClassUID
+    referenced.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    evidence = Dataset()
+    evidence.SeriesInstanceUID = source.get("SeriesInstanceUID")
+    evidence.ReferencedSOPSequence = [referenced]
+    study = Dataset()
+    study.StudyInstanceUID = source.get("StudyInstanceUID")
+    study.ReferencedSeriesSequence = [evidence]
+    derived.SourceImageEvidenceSequence = [*(source.get("SourceImageEvidenceSequence") or ()), study]
+    series = Dataset()
+    series.SeriesInstanceUID = source.get("SeriesInstanceUID")
+    series.ReferencedInstanceSequence = [copy.deepcopy(referenced)]
+    derived.ReferencedSeriesSequence = [*(source.get("ReferencedSeriesSequence") or ()), series]
+    _mark_lossy(derived, source)
+
+
+def _enhanced_type(source_type: Sequence[str] | None, sop_class: str) -> list[str]:
+    if sop_class == OphthalmicTomographyImageStorage:
+        return ["DERIVED", "SECONDARY"]
+    third = source_type[2] if source_type is not None and len(source_type) > 2 else "OTHER"
+    return ["DERIVED", "PRIMARY", third, "RESAMPLED"]
+
+
+def _description(source: Dataset, provenance: Provenance) -> str:
+    parts = (
+        str(source.get("DerivationDescription") or ""),
+        f"Super-resolution x{provenance.scale_factor} in plane, {_maker(provenance)}",
+        provenance.description.encode("ascii", "replace").decode(),
+    )
+    return "; ".join(filter(None, parts))[:1024]
+
+
+def _reference(source: Dataset, frame: int | None = None) -> Dataset:
     reference = Dataset()
     reference.ReferencedSOPClassUID = source.SOPClassUID
     reference.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    if frame is not None:
+        reference.ReferencedFrameNumber = frame
     reference.SpatialLocationsPreserved = "NO"
     reference.PurposeOfReferenceCodeSequence = [_coded(_SOURCE_IMAGE)]
-    derived.SourceImageSequence = [reference]
+    return reference
+
+
+def _mark_lossy(derived: Dataset, source: FileDataset) -> None:
+    """Carry over in place a loss by compression that only the source's transfer syntax tells of."""
     if source.file_meta.get("TransferSyntaxUID") in _ALWAYS_LOSSY:
         derived.LossyImageCompression = "01"
 
@@ -85,7 +152,7 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
     processing = Dataset()
     processing.PurposeOfReferenceCodeSequence = [_coded(_PROCESSING)]
     processing.Manufacturer = "monai_sr contributors"
-    processing.ManufacturerModelName = "monai-sr"
+    processing.ManufacturerModelName = _MODEL
     processing.SoftwareVersions = [
         provenance.software_version,
         provenance.weights_sha256,
@@ -93,6 +160,20 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
     ]
     processing.ContributionDescription = _maker(provenance)
     derived.ContributingEquipmentSequence = [*equipment, processing]
+
+
+def is_ours(header: Dataset) -> bool:
+    """Whether this software took part in making an image.
+
+    Args:
+        header: with ContributingEquipmentSequence, where the image has one.
+
+    Returns:
+        True if its equipment is among the others.
+    """
+    equipment = header.get("ContributingEquipmentSequence")
+    items = equipment if isinstance(equipment, DicomSequence) else ()
+    return any(item.get("ManufacturerModelName") == _MODEL for item in items)
 
 
 def _acquisition_equipment(derived: Dataset) -> Dataset:

@@ -47,33 +47,54 @@ class Plane(NamedTuple):
     orientation: tuple[float, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """One single-frame image: its header without pixels, and what the header says of pixels and geometry.
+@dataclass(frozen=True)
+class Frame:
+    """What a header says of one frame.
 
     Args:
-        path: the file.
-        header: all attributes before the pixel data.
-        encoding: how pixels are stored.
-        plane: where the image lies, or None.
+        plane: where it lies, or None.
         spacing: distance between rows, then between columns, in mm; None where the header has none.
         thickness: SliceThickness in mm, 1 where absent.
         slope: RescaleSlope, 1 where absent.
         intercept: RescaleIntercept, 0 where absent.
-        padding: least and greatest stored value of pixels without image, or None.
-        padding_value: PixelPaddingValue, or None.
     """
 
-    path: Path
-    header: FileDataset
-    encoding: Encoding
     plane: Plane | None
     spacing: tuple[float, ...] | None
     thickness: float
     slope: float
     intercept: float
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One image file: its header without pixels, and what the header says of pixels and geometry.
+
+    Args:
+        path: the file.
+        header: all attributes before the pixel data.
+        encoding: how pixels are stored.
+        frames: its frames, in their order in the file; one in a single-frame image.
+        padding: least and greatest stored value of pixels without image, or None.
+    """
+
+    path: Path
+    header: FileDataset
+    encoding: Encoding
+    frames: tuple[Frame, ...]
     padding: tuple[int, int] | None
-    padding_value: int | None
+
+    @property
+    def number_of_frames(self) -> int:
+        """How many frames the file holds."""
+        return len(self.frames)
+
+
+class Place(NamedTuple):
+    """Where a frame of a volume stands in its files: which instance, and which of its frames, from 0."""
+
+    instance: int
+    frame: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +102,11 @@ class DicomSource(Source):
     """What a derived series takes from its source.
 
     Args:
-        instances: in the order of the volume's frames.
+        instances: the files, in the order in which the derived ones are written.
+        places: for every frame of the volume, where it stands in them.
         study_series: SeriesNumber and SeriesInstanceUID of every series of the same study in the same folder.
     """
 
     instances: tuple[Instance, ...]
+    places: tuple[Place, ...]
     study_series: tuple[tuple[int, str], ...]

@@ -2,23 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file, atomic_folder
-from monai_sr.io.dicom_derive import DerivedSeries, derive_header, derive_series
+from monai_sr.io.dicom_capture import capture
+from monai_sr.io.dicom_derive import derive_header, derive_series
 from monai_sr.io.dicom_header import quiet_pydicom
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.encoding import check_encodable
+from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.volume import Provenance, Volume
 
+TRANSFER_SYNTAXES = {
+    "explicit": ExplicitVRLittleEndian,
+    "jpegls": JPEGLSLossless,
+    "rle": RLELossless,
+}
+"""Names of the transfer syntaxes that are written: all of them keep every value."""
+
 _MAX_ROWS = 65535
+_MAX_LENGTH = 2**32 - 2
 
 WRITTEN_FILES = r"\d{5,}\.dcm"
 """Regular expression of the names in a folder of derived images."""
+
+
+@dataclass(frozen=True)
+class DicomOutput:
+    """How derived DICOM is written.
+
+    Args:
+        transfer_syntax: a key of `TRANSFER_SYNTAXES`.
+        secondary_capture: write each frame as a Secondary Capture image, which any archive and viewer takes,
+            but which does not say where it lies; by default the source's own class is kept.
+
+    Raises:
+        InputError: if there is no such transfer syntax.
+    """
+
+    transfer_syntax: str = "explicit"
+    secondary_capture: bool = False
+
+    def __post_init__(self) -> None:
+        if self.transfer_syntax not in TRANSFER_SYNTAXES:
+            names = ", ".join(TRANSFER_SYNTAXES)
+            raise InputError(f"There is no transfer syntax {self.transfer_syntax}; use one of {names}")
 
 
 def is_single_file(path: Path) -> bool:
@@ -26,23 +63,27 @@ def is_single_file(path: Path) -> bool:
     return path.suffix.lower() in (".dcm", ".dicom")
 
 
-def check_dicom_output(volume: Volume, path: Path) -> None:
+def check_dicom_output(source: DicomSource, path: Path, output: DicomOutput) -> None:
     """Refuse an output that cannot hold the volume.
 
     Args:
-        volume: what was read from DICOM.
+        source: of the volume.
         path: a folder, or a file for a single image.
+        output: how it is to be written.
 
     Raises:
         InputError: with the remedy.
     """
-    if is_single_file(path) and len(volume.array) > 1:
-        raise InputError(f"{path} names one file for {len(volume.array)} images; name a folder")
+    count = len(source.places if output.secondary_capture else source.instances)
+    if is_single_file(path) and count > 1:
+        raise InputError(f"{path} names one file for {count} images; name a folder")
     if path.suffix.lower() in (".nii", ".gz", ".png", ".tif", ".tiff", ".jpg"):
         raise InputError(f"{path} is no DICOM output, and DICOM stays DICOM; name a folder")
 
 
-def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Provenance) -> None:
+def write_dicom(
+    volume: Volume, source: DicomSource, path: Path, provenance: Provenance, output: DicomOutput
+) -> None:
     """Write the derived series: a folder of 00001.dcm, 00002.dcm, ... in frame order, or one .dcm file.
 
     Args:
@@ -50,6 +91,7 @@ def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Pro
         source: where they derive from.
         path: the output, checked to be free.
         provenance: what was done.
+        output: how it is to be written.
 
     Raises:
         InputError: if the finer image is larger than DICOM can describe.
@@ -58,37 +100,65 @@ def write_dicom(volume: Volume, source: DicomSource, path: Path, provenance: Pro
     """
     encoding = source.instances[0].encoding
     rows, columns = encoding.rows, encoding.columns
-    check_encodable(volume, len(source.instances), rows, columns, encoding.dtype, provenance.scale_factor)
+    check_encodable(volume, len(source.places), rows, columns, encoding.dtype, provenance.scale_factor)
     if max(rows, columns) * provenance.scale_factor > _MAX_ROWS:
         raise InputError(
             f"{path} would need more than {_MAX_ROWS} rows or columns; use a smaller scale factor"
         )
+    syntax = TRANSFER_SYNTAXES[output.transfer_syntax]
+    images = _captures if output.secondary_capture else _derived
     with quiet_pydicom():
-        series = derive_series(source, provenance)
         if is_single_file(path):
             with atomic_file(path) as file:
-                _write(volume, source, 0, series, provenance, file)
+                _write(*next(images(volume, source, provenance)), syntax, file)
             return
         with atomic_folder(path) as folder:
-            for index in range(len(source.instances)):
-                _write(volume, source, index, series, provenance, folder / f"{index + 1:05d}.dcm")
+            for number, image in enumerate(images(volume, source, provenance), start=1):
+                _write(*image, syntax, folder / f"{number:05d}.dcm")
+
+
+_Image = tuple[Path, Callable[[], Dataset], list[np.ndarray]]
+"""The source's file, what makes the derived header, and the finer frames."""
+
+
+def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+    """An image for each of the source's files."""
+    series = derive_series(source, provenance)
+    # The volume's frames are sorted by position, a file's keep its own order.
+    numbers: list[dict[int, int]] = [{} for _ in source.instances]
+    for number, place in enumerate(source.places):
+        numbers[place.instance][place.frame] = number
+    for instance, own in zip(source.instances, numbers, strict=True):
+        frames = [stored_frame(volume, own[frame]) for frame in sorted(own)]
+        yield instance.path, partial(derive_header, instance, series, provenance), frames
+
+
+def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+    """An image for each frame, in the volume's order."""
+    series = derive_series(source, provenance, "secondary capture series")
+    for number, place in enumerate(source.places):
+        instance = source.instances[place.instance]
+        header = partial(capture, instance, place.frame, number + 1, volume.affine, series, provenance)
+        yield instance.path, header, [stored_frame(volume, number)]
 
 
 def _write(
-    volume: Volume, source: DicomSource, index: int, series: DerivedSeries, provenance: Provenance, file: Path
+    source: Path, header: Callable[[], Dataset], frames: list[np.ndarray], syntax: UID, file: Path
 ) -> None:
-    instance = source.instances[index]
-    pixels = volume.array[index].astype(instance.encoding.dtype.newbyteorder("<"), copy=False).tobytes()
-    pixels += b"\0" * (len(pixels) % 2)
+    size = sum(frame.nbytes for frame in frames)
+    if size > _MAX_LENGTH:
+        raise InputError(f"{source} would need over 4 GiB in one file; use a smaller scale factor")
     try:
-        derived = derive_header(instance, series, provenance)
-        vr = "OW" if instance.encoding.bits_allocated > 8 else "OB"
-        derived["PixelData"] = DataElement("PixelData", vr, pixels)
+        derived = header()
+        vr = "OW" if derived.BitsAllocated > 8 else "OB"
+        dtype = frames[0].dtype.newbyteorder("<")
+        pixels = b"".join(frame.astype(dtype, copy=False).tobytes() for frame in frames)
+        derived["PixelData"] = DataElement("PixelData", vr, pixels + b"\0" * (size % 2))
+        if syntax != ExplicitVRLittleEndian:
+            derived.compress(syntax, generate_instance_uid=False)
         dcmwrite(file, derived, enforce_file_format=True)
     except OSError:
         raise
     except Exception:
         # Reading tolerates malformed attributes that cannot be encoded; pydicom's message holds their values.
-        raise MonaiSRError(
-            f"{instance.path} has attributes that cannot be written; export it again"
-        ) from None
+        raise MonaiSRError(f"{source} has attributes that cannot be written; export it again") from None

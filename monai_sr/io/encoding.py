@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monai_sr.volume import Volume
 
@@ -23,7 +24,7 @@ def check_encodable(
         scale_factor: how many times finer than the source the volume claims to be.
 
     Raises:
-        ValueError: if the shape, the type or a value does not fit.
+        ValueError: if the shape or the type does not fit.
     """
     shape = (frames, rows * scale_factor, columns * scale_factor)
     if volume.array.shape != shape:
@@ -32,6 +33,23 @@ def check_encodable(
         )
     if volume.array.dtype != dtype:
         raise ValueError(f"array is {volume.array.dtype}; give the source's stored type {dtype}")
+
+
+def stored_frame(volume: Volume, index: int) -> NDArray[Any]:
+    """One frame to encode.
+
+    Args:
+        volume: what is to be written.
+        index: of the frame, from 0.
+
+    Returns:
+        Stored values, shape [rows, columns].
+
+    Raises:
+        ValueError: if a value is outside `stored_range`, which the encoding cannot hold.
+    """
+    frame = volume.array[index]
     least, greatest = volume.stored_range
-    if np.isfinite(least) and (volume.array.min() < least or volume.array.max() > greatest):
+    if np.isfinite(least) and (frame.min() < least or frame.max() > greatest):
         raise ValueError(f"array has values outside {least} to {greatest}; clip it to stored_range")
+    return frame

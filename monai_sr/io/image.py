@@ -12,7 +12,8 @@ from PIL import Image
 
 from monai_sr.errors import InputError
 from monai_sr.io.atomic import atomic_file
-from monai_sr.io.encoding import check_encodable
+from monai_sr.io.encoding import check_encodable, stored_frame
+from monai_sr.io.expansion import check_expansion
 from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
 
 _TYPES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
@@ -118,6 +119,7 @@ def _pages(image: Image.Image, path: Path) -> NDArray[Any]:
     if mode not in _TYPES:
         raise InputError(f"{path} {_REFUSED.get(mode, _REFUSED_OTHERWISE)}")
     array = np.empty((count, rows, columns), _TYPES[mode])
+    check_expansion(path, array.nbytes)
     for index in range(count):
         image.seek(index)
         if image.size != (columns, rows) or image.mode != mode:
@@ -162,7 +164,8 @@ def write_image(volume: Volume, source: ImageSource, path: Path, provenance: Pro
         MonaiSRError: if the disk refuses; nothing is left then.
     """
     check_encodable(volume, *source.shape, source.dtype, provenance.scale_factor)
-    first, *others = (Image.fromarray(np.ascontiguousarray(frame)) for frame in volume.array)
+    frames = (stored_frame(volume, index) for index in range(len(volume.array)))
+    first, *others = (Image.fromarray(np.ascontiguousarray(frame)) for frame in frames)
     with atomic_file(path) as file:
         if _format(path) == "TIFF":
             first.save(file, compression="tiff_adobe_deflate", save_all=True, append_images=others)

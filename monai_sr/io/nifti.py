@@ -9,17 +9,23 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
+from nibabel.nifti2 import Nifti2Header
+from nibabel.openers import Opener
 from numpy.typing import NDArray
 
 from monai_sr.errors import InputError
 from monai_sr.geometry import scale_affine
 from monai_sr.io.atomic import atomic_file
-from monai_sr.io.encoding import check_encodable
+from monai_sr.io.encoding import check_encodable, stored_frame
+from monai_sr.io.expansion import check_expansion
 from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
 
 _TIE = 0.05
 """Spacings that differ by less than this fraction count as equal."""
+
+_MAX_OFFSET = 2**24
+"""Most bytes before the voxels, header and extensions, that are read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ def read_nifti(path: Path) -> Volume:
         path: a .nii or .nii.gz file of two or three dimensions (further ones of length 1 are passed over).
 
     Returns:
-        The volume; voxels that are not finite count as padding.
+        The volume.
 
     Raises:
         InputError: if the file cannot be read or is not such an image.
@@ -88,6 +94,7 @@ def read_nifti(path: Path) -> Volume:
     row, column = (axis for axis in range(3) if axis != frame)
     if shape[row] * shape[column] > MAX_FRAME_PIXELS or int(np.prod(shape, dtype=object)) > MAX_VOXELS:
         raise InputError(f"{path} claims more voxels than is supported ({MAX_VOXELS}); crop it first")
+    check_expansion(path, int(np.prod(shape, dtype=object)) * dtype.itemsize)
     proxy = cast(ArrayProxy, image.dataobj)
     try:
         stored = proxy.get_unscaled()
@@ -98,8 +105,6 @@ def read_nifti(path: Path) -> Volume:
         stored.reshape(shape).transpose(frame, row, column).astype(dtype.newbyteorder("="))
     )
     slope, intercept = float(proxy.slope), float(proxy.inter)
-    holes = ~np.isfinite(array) if dtype.kind == "f" else None
-    padded = holes is not None and bool(holes.any())
     return Volume(
         array=array,
         affine=np.asarray(image.affine, np.float64)[:, [*axes, 3]],
@@ -108,13 +113,12 @@ def read_nifti(path: Path) -> Volume:
         stored_range=_stored_range(array.dtype),
         source=NiftiSource(image, slope, intercept, axes),
         path=path,
-        padding=holes if padded else None,
-        padding_value=float("nan") if padded else None,
     )
 
 
 def _load(path: Path) -> Nifti1Image:
     try:
+        _check_offset(path)
         image = nib.load(path)
     except Exception:
         raise InputError(f"{path} is not a readable NIfTI file; export it again") from None
@@ -123,6 +127,17 @@ def _load(path: Path) -> Nifti1Image:
     if not np.isfinite(image.affine).all() or not np.linalg.norm(image.affine[:3, :3], axis=0).all():
         raise InputError(f"{path} has an affine that is not finite or has no spacing; correct its header")
     return image
+
+
+def _check_offset(path: Path) -> None:
+    # nibabel reads what stands before the voxels at once, however far a compressed file makes them seem.
+    with Opener(str(path)) as file:
+        block = file.read(Nifti2Header.sizeof_hdr)
+    for header in (Nifti1Header, Nifti2Header):
+        if header.may_contain_header(block):
+            fields = header(block[: header.sizeof_hdr], check=False)  # type: ignore[no-untyped-call]
+            if not 0 <= fields["vox_offset"] <= _MAX_OFFSET:
+                raise ValueError("the header claims to be too long")
 
 
 def _three(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -159,9 +174,8 @@ def write_nifti(volume: Volume, source: NiftiSource, path: Path, provenance: Pro
     finer = list(source.image.shape) + [1] * (3 - len(source.image.shape))
     finer[row] *= factor
     finer[column] *= factor
-    stored = volume.array.transpose(np.argsort((frame, row, column))).reshape(
-        finer[: len(source.image.shape)]
-    )
+    stored = np.stack([stored_frame(volume, index) for index in range(shape[frame])], axis=2)
+    stored = stored.transpose(np.argsort((row, column, frame))).reshape(finer[: len(source.image.shape)])
     header = source.image.header.copy()
     header.set_data_shape(stored.shape)
     image = type(source.image)(stored.astype(dtype, copy=False), None, header)

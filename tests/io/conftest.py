@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    OphthalmicTomographyImageStorage,
+)
 from pydicom.valuerep import DSfloat
 
 from monai_sr.geometry import scale_affine
@@ -121,6 +129,66 @@ def make_series(tmp_path):
     return make
 
 
+MULTI_FRAME = {
+    "enhanced MR": EnhancedMRImageStorage,
+    "enhanced CT": EnhancedCTImageStorage,
+    "OPT": OphthalmicTomographyImageStorage,
+    "multi-frame SC": MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+}
+
+
+def group(**attributes: object) -> list[Dataset]:
+    """A functional group: a sequence of one item."""
+    item = Dataset()
+    for keyword, value in attributes.items():
+        setattr(item, keyword, value)
+    return [item]
+
+
+@pytest.fixture
+def make_multi_frame(tmp_path):
+    """Function that writes one file of many frames, the last of them first, and returns its path."""
+
+    def make(frames, kind="enhanced MR", folder="source", edit=lambda image: None, **options):
+        image = header("MR" if kind == "enhanced MR" else "CT", 0, 5, frames[0])
+        image.SOPClassUID = MULTI_FRAME[kind]
+        image.Modality = {"OPT": "OPT", "enhanced CT": "CT", "enhanced MR": "MR"}.get(kind, "OT")
+        image.NumberOfFrames = len(frames)
+        image.BurnedInAnnotation = "NO"
+        position, orientation = image.ImagePositionPatient, image.ImageOrientationPatient
+        normal = np.cross(orientation[:3], orientation[3:])
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+            delattr(image, keyword)
+        if kind == "multi-frame SC":
+            image.PixelSpacing = ds(SPACING)
+        else:
+            shared, groups = Dataset(), []
+            shared.PixelMeasuresSequence = group(PixelSpacing=ds(SPACING), SliceThickness="3")
+            shared.PlaneOrientationSequence = group(ImageOrientationPatient=orientation)
+            for index in range(len(frames)):
+                place = len(frames) - 1 - index
+                item = Dataset()
+                where = ds(np.array(position, float) + place * STEP * normal)
+                item.PlanePositionSequence = group(ImagePositionPatient=where)
+                item.FrameContentSequence = group(FrameAcquisitionNumber=place + 1)
+                item.PixelValueTransformationSequence = group(
+                    RescaleIntercept=str(-place), RescaleSlope="1", RescaleType="US"
+                )
+                groups.append(item)
+            if kind in ("enhanced MR", "enhanced CT"):
+                keyword = f"{image.Modality}ImageFrameTypeSequence"
+                image.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+                setattr(shared, keyword, group(FrameType=image.ImageType, VolumetricProperties="VOLUME"))
+            image.SharedFunctionalGroupsSequence = [shared]
+            image.PerFrameFunctionalGroupsSequence = groups
+        edit(image)
+        target = tmp_path / folder
+        target.mkdir(exist_ok=True)
+        return save(image, np.asarray(frames)[::-1], target / "all.dcm", **options)
+
+    return make
+
+
 @pytest.fixture
 def provenance():
     """Function from a scale factor to a provenance."""
@@ -148,7 +216,6 @@ def repeated():
             volume,
             array=finer(volume.array),
             affine=scale_affine(volume.affine, scale_factor),
-            padding=None if volume.padding is None else finer(volume.padding),
         )
 
     return repeat

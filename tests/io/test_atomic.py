@@ -1,10 +1,13 @@
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.io.atomic import atomic_file, atomic_folder, check_destination
+from monai_sr.io.atomic import atomic_file, atomic_folder, check_destination, remove_leftovers
 
 
 def names(folder):
@@ -81,6 +84,43 @@ def test_file_appears_whole_or_not_at_all(tmp_path):
     write("new")
     assert path.read_text() == "new"
     assert names(tmp_path) == ["out.nii.gz"]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from monai_sr.io.atomic import {what}
+
+rename = pathlib.Path.rename
+
+def die_at_the_swap(self, target):
+    rename(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+pathlib.Path.rename = die_at_the_swap
+with {what}(pathlib.Path(sys.argv[1])) as made:
+    (made / "00001.dcm" if {folder} else made).write_text("new")
+    if sys.argv[2] == "filling":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "moment"),
+    [("atomic_folder", "filling"), ("atomic_folder", "swapping"), ("atomic_file", "filling")],
+)
+def test_what_a_killed_process_leaves_is_hidden_and_can_be_removed(tmp_path, what, moment):
+    target = tmp_path / "deep" / "out.png"
+    if moment == "swapping":
+        fill(target, "old")
+    code = KILLED.format(what=what, folder=what == "atomic_folder")
+    killed = subprocess.run([sys.executable, "-c", code, target, moment], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = names(tmp_path / "deep")
+    assert left
+    assert all(name.startswith(".") for name in left)
+    (tmp_path / "deep" / ".hidden").write_text("mine")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path / "deep") == [".hidden"]
 
 
 @pytest.mark.parametrize(

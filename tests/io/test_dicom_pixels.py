@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import dcmread, dcmwrite
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
+from pydicom.pixels import get_encoder
 from pydicom.uid import (
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -10,7 +13,7 @@ from pydicom.uid import (
 )
 
 from monai_sr.errors import InputError
-from monai_sr.io import read_volume
+from monai_sr.io import open_volume, read_volume
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16])
@@ -47,6 +50,65 @@ def test_compressed_pixels_are_read_as_stored(make_series, syntax, dtype):
     volume = read_volume(file)
     np.testing.assert_array_equal(volume.array, frames)
     assert volume.array.dtype == dtype
+
+
+@pytest.mark.parametrize("table", ["basic", "extended", None])
+@pytest.mark.parametrize("fragments", [1, 3])
+def test_frames_are_found_by_any_offset_table_and_without(make_multi_frame, table, fragments):
+    frames = np.random.default_rng(1).integers(0, 2000, (4, 12, 10), np.uint16)
+    file = make_multi_frame(frames, "multi-frame SC")
+    image = dcmread(file)
+    image.compress(JPEGLSLossless, generate_instance_uid=False)
+    coded = list(generate_frames(image.PixelData, number_of_frames=4))
+    image.PixelData = encapsulate(coded, fragments_per_frame=fragments, has_bot=table == "basic")
+    if table == "extended":
+        image.PixelData, image.ExtendedOffsetTable, image.ExtendedOffsetTableLengths = encapsulate_extended(
+            coded
+        )
+    image.save_as(file)
+    opened = open_volume(file).array
+    for index in (3, 0, 2, 1):
+        np.testing.assert_array_equal(opened[index], frames[::-1][index])
+
+
+def test_thousands_of_frames_without_an_offset_table_are_read(make_multi_frame):
+    frames = np.random.default_rng(1).integers(0, 2000, (6000, 3, 4), np.uint16)
+    file = make_multi_frame(frames, "multi-frame SC")
+    image = dcmread(file)
+    coded = [bytes(frame) for frame in _rle(frames)]
+    image.PixelData = encapsulate(coded, has_bot=False)
+    image["PixelData"].VR, image["PixelData"].is_undefined_length = "OB", True
+    image.file_meta.TransferSyntaxUID = RLELossless
+    image.save_as(file)
+    opened = open_volume(file).array
+    for index in (0, 5999):
+        np.testing.assert_array_equal(opened[index], frames[index])
+
+
+def _rle(frames):
+    encoder = get_encoder(RLELossless)
+    options = {"rows": frames.shape[1], "columns": frames.shape[2], "bits_allocated": 16, "bits_stored": 16}
+    options |= {"pixel_representation": 0, "samples_per_pixel": 1, "number_of_frames": 1}
+    for frame in frames:
+        yield encoder.encode(frame, photometric_interpretation="MONOCHROME2", **options)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_native_frames_are_read_one_at_a_time_in_either_byte_order(make_multi_frame, syntax, dtype):
+    # Of bytes in words, which big endian swaps, an odd number makes a frame.
+    frames = np.random.default_rng(1).integers(0, 100, (3, 5, 7), dtype)
+    file = make_multi_frame(frames, "multi-frame SC")
+    image = dcmread(file)
+    image.file_meta.TransferSyntaxUID = syntax
+    stored = frames.tobytes() + b"\0" * (frames.nbytes % 2)
+    swapped = np.frombuffer(stored, np.uint16).byteswap().tobytes()
+    image["PixelData"].VR = "OW"
+    image.PixelData = stored if syntax == ExplicitVRLittleEndian else swapped
+    dcmwrite(file, image)
+    opened = open_volume(file).array
+    for index in (2, 0, 1):
+        np.testing.assert_array_equal(opened[index], frames[index])
 
 
 def test_codestream_with_a_forged_size_is_not_decoded(make_series):

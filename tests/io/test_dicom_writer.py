@@ -6,11 +6,10 @@ import sys
 import numpy as np
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.io import dicom_writer, read_volume, write_volume
+from monai_sr.io import DicomOutput, dicom_writer, read_volume, write_volume
 
 PADDED = np.full((2, 6, 6), 100, np.int16)
 PADDED[:, :2] = -2000
@@ -53,8 +52,7 @@ def test_padding_survives(make_series, repeated, provenance, tmp_path):
     volume = repeated(read_volume(make_series(PADDED, edit=edit)))
     write_volume(volume, tmp_path / "out", provenance())
     again = read_volume(tmp_path / "out")
-    assert again.padding_value == -2000
-    np.testing.assert_array_equal(again.padding, volume.padding)
+    assert again.padding == volume.padding == (-2000, -2000)
 
 
 def test_second_run_writes_the_same_bytes(make_series, repeated, provenance, tmp_path):
@@ -151,22 +149,26 @@ except MonaiSRError as error:
     assert [entry.name for entry in tmp_path.iterdir()] == ["source"]
 
 
-def test_attributes_nested_beyond_reason_are_not_written(make_series, repeated, provenance, tmp_path):
-    def edit(image, index):
-        nested = Dataset()
-        for _ in range(60):
-            outer = Dataset()
-            outer.ReferencedSeriesSequence = [nested]
-            nested = outer
-        image.update(nested)
-
-    volume = repeated(read_volume(make_series(edit=edit)))
-    with pytest.raises(MonaiSRError, match="attributes that cannot be written"):
-        write_volume(volume, tmp_path / "out", provenance())
-    assert not (tmp_path / "out").exists()
-
-
 def test_big_endian_source_is_written_as_little_endian(data_dir, repeated, provenance, tmp_path):
     volume = repeated(read_volume(data_dir / "dicom" / "mr_big_endian.dcm"))
     write_volume(volume, tmp_path / "out", provenance())
     np.testing.assert_array_equal(read_volume(tmp_path / "out").array, volume.array)
+
+
+@pytest.mark.parametrize(("name", "syntax"), [("jpegls", JPEGLSLossless), ("rle", RLELossless)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_lossless_transfer_syntaxes_keep_every_value(
+    make_series, repeated, provenance, tmp_path, name, syntax, dtype
+):
+    limits = np.iinfo(dtype)
+    frames = np.random.default_rng(1).integers(limits.min, limits.max, (2, 16, 18), dtype, endpoint=True)
+    volume = repeated(read_volume(make_series(frames)))
+    for folder in ("one", "two"):
+        write_volume(volume, tmp_path / folder, provenance(), dicom=DicomOutput(name))
+    again = read_volume(tmp_path / "one")
+    np.testing.assert_array_equal(again.array, volume.array)
+    assert {image.file_meta.TransferSyntaxUID for image in written(tmp_path / "one")} == {syntax}
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+    with pytest.raises(InputError, match="no transfer syntax jpeg;"):
+        DicomOutput("jpeg")

@@ -19,7 +19,7 @@ def test_missing_path_is_refused(tmp_path):
 
 def test_file_of_another_format_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(InputError, match="not DICOM, NIfTI, PNG, TIFF or JPEG"):
+    with pytest.raises(InputError, match="not DICOM, NIfTI, MetaImage, NRRD, PNG, TIFF or JPEG"):
         read_volume(tmp_path / "notes.txt")
 
 

@@ -1,14 +1,15 @@
-"""From files to files: what there is to upscale, and each of it read, upscaled and written."""
+"""One source: what there is of it to upscale, and each of that read, upscaled and written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from monai_sr.errors import InputError
-from monai_sr.io import check_output, list_series, read_volume, write_volume
+from monai_sr.io import DicomOutput, check_output, list_series, open_volume, write_volume
 from monai_sr.io.image import is_image, output_name
+from monai_sr.io.itk import is_itk
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Progress, Upscaler
 from monai_sr.volume import Volume
@@ -21,13 +22,17 @@ class Job:
     Args:
         read: gives the volume.
         destination: folder or file that is written.
+        dicom: how DICOM is written, if it is to be otherwise than by default.
     """
 
     read: Callable[[], Volume]
     destination: Path
+    dicom: DicomOutput | None = field(default=None, kw_only=True)
 
 
-def plan(source: Path, destination: Path, series: str | None = None) -> list[Job]:
+def plan(
+    source: Path, destination: Path, series: str | None = None, dicom: DicomOutput | None = None
+) -> list[Job]:
     """What has to be done to upscale a path.
 
     Args:
@@ -36,6 +41,7 @@ def plan(source: Path, destination: Path, series: str | None = None) -> list[Job
             one folder per series, numbered; for a file the output file, or a folder that gets one of the
             same name.
         series: SeriesInstanceUID, to choose one series of several.
+        dicom: how DICOM is written.
 
     Returns:
         One job per series or file.
@@ -46,18 +52,20 @@ def plan(source: Path, destination: Path, series: str | None = None) -> list[Job
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path.")
     if not source.is_dir():
-        return [Job(lambda: read_volume(source, series), _file_destination(source, destination))]
+        file = _file_destination(source, destination)
+        return [Job(lambda: open_volume(source, series), file, dicom=dicom)]
     if series is not None:
-        return [Job(lambda: read_volume(source, series), destination)]
+        return [Job(lambda: open_volume(source, series), destination, dicom=dicom)]
     found = list_series(source)
     if len(found) == 1:
-        return [Job(found[0].read, destination)]
+        return [Job(found[0].read, destination, dicom=dicom)]
     return [
-        Job(entry.read, destination / f"series_{number:04d}") for number, entry in enumerate(found, start=1)
+        Job(entry.read, destination / f"series_{number:04d}", dicom=dicom)
+        for number, entry in enumerate(found, start=1)
     ]
 
 
-def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> None:
+def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> int:
     """Read, upscale and write one image or series.
 
     Args:
@@ -66,13 +74,18 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
         overwrite: replace an earlier output.
         progress: called with (frames done, frames in all).
 
+    Returns:
+        The number of frames.
+
     Raises:
         InputError: if the input cannot be read, or the output is not allowed.
         MonaiSRError: if writing fails; nothing is left half-written.
     """
     volume = job.read()
-    check_output(volume, job.destination, overwrite)
-    write_volume(upscaler(volume, progress), job.destination, upscaler.provenance, overwrite)
+    check_output(volume, job.destination, overwrite, job.dicom)
+    finer = upscaler.stream(volume, progress)
+    write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
+    return len(volume.array)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:
@@ -81,4 +94,9 @@ def _file_destination(source: Path, destination: Path) -> Path:
     # Without a suffix a folder is meant: DICOM fills it, other formats put one file of the same name there.
     if is_image(source):
         return destination / output_name(source.name)
+    if is_itk(source):
+        return (
+            destination
+            / source.with_suffix(".mha" if source.suffix.lower() == ".mhd" else source.suffix).name
+        )
     return destination / source.name if is_nifti(source) else destination

@@ -1,6 +1,6 @@
 from pydicom.dataset import Dataset
 
-from monai_sr.io.dicom_shutters import scale_shutters
+from monai_sr.io.dicom_grid import scale_shutters
 
 
 def test_edges_enclose_the_same_pixels():

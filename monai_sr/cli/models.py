@@ -1,9 +1,7 @@
-"""The `monai-sr` command; whatever is heavy is imported inside the command that needs it."""
+"""Commands on bundles and their weights: `evaluate`, `bundles`, `blend` and `export`."""
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,95 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from monai_sr import __version__
-from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.cli.common import (
+    AlphaOption,
+    DeviceOption,
+    OverwriteOption,
+    ScaleOption,
+    TrustOption,
+    WeightsOption,
+    advance,
+    chosen_bundle,
+    console,
+    progress_bar,
+)
+from monai_sr.errors import InputError
 
 if TYPE_CHECKING:
     from monai_sr.evaluate.statistics import Estimate
 
-app = typer.Typer(
-    help="Super-resolution of medical images: DICOM, NIfTI, PNG and TIFF in, the same out.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-console = Console()
-errors = Console(stderr=True)
 WIDE = 1000
 """Columns of a table that is never cut."""
 
-BundleOption = Annotated[str, typer.Option("--bundle", "-b", help="Name or folder of a bundle.")]
-ScaleOption = Annotated[int, typer.Option("--scale-factor", "-s", help="Enlargement in plane: 2 or 4.")]
-WeightsOption = Annotated[Path | None, typer.Option(help="Weights to use instead of the bundle's own.")]
-AlphaOption = Annotated[
-    float | None,
-    typer.Option(help="From 0, the faithful weights of the pixel loss, to 1, the crisp ones; mixed between."),
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        console.print(f"monai-sr {__version__}", highlight=False)
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """Options of every command."""
-
-
-def _bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-
-
-def _advance(bar: Progress, task: TaskID, done: int, total: int) -> None:
-    bar.update(task, completed=done, total=total)
-
-
-@app.command()
-def upscale(
-    source: Annotated[
-        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
-    ],
-    destination: Annotated[Path, typer.Argument(help="Folder for DICOM; file or folder for the rest.")],
-    bundle: BundleOption = "edsr_mri",
-    scale_factor: ScaleOption = 2,
-    weights: WeightsOption = None,
-    alpha: AlphaOption = None,
-    device: DeviceOption = "auto",
-    series: Annotated[
-        str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
-    ] = None,
-    overwrite: OverwriteOption = False,
-    allow_private: Annotated[
-        bool, typer.Option("--allow-private", help="Fetch a web address off the public internet too.")
-    ] = False,
-) -> None:
-    """Super-resolve an image or a DICOM series, keeping its geometry, values and identity."""
-    from monai_sr.batch import plan, run_job
-    from monai_sr.io.remote import local_copy
-    from monai_sr.upscaler import Upscaler
-
-    with local_copy(source, allow_private) as path, _bar() as bar:
-        jobs = plan(path, destination, series)
-        upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, device, alpha)
-        for number, job in enumerate(jobs, start=1):
-            task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
-            run_job(upscaler, job, overwrite, partial(_advance, bar, task))
-            console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
-
-
-@app.command()
 def evaluate(
     output: Annotated[Path, typer.Argument(help="Folder for tables and figures.")],
     bundles: Annotated[
@@ -127,6 +59,7 @@ def evaluate(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    trust: TrustOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Measure bundles against bicubic, Lanczos and B-spline, per patient and with intervals."""
@@ -137,7 +70,7 @@ def evaluate(
     from monai_sr.sample import sample_dataset_dir
     from monai_sr.upscaler import Upscaler
 
-    names = bundles or ["edsr_mri"]
+    names = [chosen_bundle(name, trust) for name in bundles or ["edsr_mri"]]
     if weights is not None and len(names) > 1:
         raise InputError("--weights belongs to one bundle: name it alone, or leave --weights out.")
     items = read_datalist(datalist or sample_dataset_dir() / "datalist.json", part)
@@ -146,7 +79,7 @@ def evaluate(
     upscalers = {upscaler.provenance.bundle: upscaler for upscaler in loaded}
     if len(upscalers) < len(names):
         raise InputError("Two of the bundles have one name: compare each bundle once.")
-    with _bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("evaluating", total=len(items))
         result = run_evaluation(
             upscalers,
@@ -159,7 +92,7 @@ def evaluate(
             about={name: upscaler.provenance.origin for name, upscaler in upscalers.items()}
             | {"data": f"part {part} of the datalist"},
             overwrite=overwrite,
-            on_progress=partial(_advance, bar, task),
+            on_progress=partial(advance, bar, task),
         )
     for title, summary, signed in (
         ("Mean over patients", result.summary, False),
@@ -191,7 +124,6 @@ def _summary_table(title: str, summary: Mapping[str, Mapping[str, Estimate]], si
     return table
 
 
-@app.command()
 def bundles() -> None:
     """List the bundles that can be used by name."""
     from monai_sr.bundle import Bundle, bundle_folders
@@ -206,44 +138,6 @@ def bundles() -> None:
     wide.print(table, soft_wrap=True)
 
 
-@app.command()
-def split(
-    dataset_dir: Annotated[Path, typer.Argument(help="Folder of images.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Datalist to write; DATASET_DIR/datalist.json by default."),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with the columns path (from its own folder or from DATASET_DIR), patient (or "
-            "subject_id) and, optionally, split."
-        ),
-    ] = None,
-    patient_pattern: Annotated[
-        str | None, typer.Option(help="Regular expression whose first group in a path is the patient.")
-    ] = None,
-    fractions: Annotated[
-        tuple[float, float, float], typer.Option(help="Shares of patients: training, validation, test.")
-    ] = (0.7, 0.15, 0.15),
-    seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Split a dataset by patient into training, validation and test; write the datalist."""
-    from monai_sr.splitting import split_dataset, write_datalist
-
-    path = output or dataset_dir / "datalist.json"
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists; name another file by --output or add --overwrite.")
-    datalist = split_dataset(dataset_dir, fractions, seed, manifest, patient_pattern)
-    write_datalist(datalist, path, dataset_dir)
-    for name, items in datalist.items():
-        patients = len({item["patient"] for item in items})
-        console.print(f"{name}: {len(items)} images of {patients} patients", highlight=False)
-    console.print(f"Written: {path}", highlight=False, soft_wrap=True)
-
-
-@app.command()
 def blend(
     weights: Annotated[list[Path], typer.Argument(help="Two or more files of weights of one network.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("blended.pt"),
@@ -273,7 +167,6 @@ def blend(
     console.print(f"Written: {output}", highlight=False, soft_wrap=True)
 
 
-@app.command()
 def export(
     bundle: Annotated[str, typer.Argument(help="Name or folder of a bundle.")],
     output: Annotated[Path, typer.Argument(help="File to write: .ts, .onnx, .xml or .safetensors.")],
@@ -284,6 +177,7 @@ def export(
     scale_factor: ScaleOption = 2,
     weights: WeightsOption = None,
     alpha: AlphaOption = None,
+    trust: TrustOption = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write a bundle's network for another runtime, checked against the network itself."""
@@ -291,7 +185,7 @@ def export(
     from monai_sr.upscaler import Upscaler
 
     suffixes = {suffix: name for name, (suffix, _) in FORMATS.items()}
-    upscaler = Upscaler.from_bundle(bundle, scale_factor, weights, "cpu", alpha)
+    upscaler = Upscaler.from_bundle(chosen_bundle(bundle, trust), scale_factor, weights, "cpu", alpha)
     chosen = format or suffixes.get(output.suffix, output.suffix or "without a suffix")
     difference = export_network(upscaler.network, output, chosen, overwrite)
     console.print(
@@ -299,51 +193,3 @@ def export(
         highlight=False,
         soft_wrap=True,
     )
-
-
-@app.command()
-def show(
-    source: Annotated[
-        str, typer.Argument(help="DICOM folder or file, NIfTI, PNG, TIFF or JPEG; or a file's web address.")
-    ],
-    output: Annotated[Path, typer.Argument(help="PNG to write.")],
-    bundle: BundleOption = "edsr_mri",
-    scale_factor: ScaleOption = 2,
-    alpha: AlphaOption = None,
-    device: DeviceOption = "auto",
-    frame: Annotated[
-        int | None, typer.Option(min=1, help="Which slice, from 1; the middle one by default.")
-    ] = None,
-    overwrite: OverwriteOption = False,
-) -> None:
-    """Draw one slice as it is, bicubically enlarged and super-resolved, side by side."""
-    from monai_sr.api import super_resolve
-    from monai_sr.report import save_figure
-
-    if output.suffix.lower() != ".png":
-        raise InputError(f"{output} must be a PNG: let its name end in .png.")
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists; name another file or add --overwrite.")
-    if not output.parent.is_dir():
-        raise InputError(f"The folder {output.parent} does not exist: make it first.")
-    result = super_resolve(source, bundle, scale_factor, alpha, device)
-    count = len(result.low.array)
-    if frame is not None and frame > count:
-        raise InputError(f"--frame must be from 1 to {count}, got {frame}.")
-    save_figure(result.show(None if frame is None else frame - 1), output)
-    console.print(f"Written: {output}", highlight=False, soft_wrap=True)
-
-
-def main() -> None:
-    """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    try:
-        app()
-    except MonaiSRError as error:
-        errors.print(
-            f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True
-        )
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("Interrupted; nothing was left half-written.", style="red")
-        sys.exit(130)

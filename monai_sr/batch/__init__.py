@@ -1,0 +1,9 @@
+"""From files to files: a single source by `plan` and `run_job`, a whole archive by `run_archive`."""
+
+from __future__ import annotations
+
+from monai_sr.batch.archive import run_archive
+from monai_sr.batch.jobs import Job, plan, run_job
+from monai_sr.batch.report import Outcome, Status
+
+__all__ = ["Job", "Outcome", "Status", "plan", "run_archive", "run_job"]

@@ -1,0 +1,216 @@
+"""A whole archive: every image below a folder, each a job on its own, reported so that it can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from monai_sr.batch.jobs import Job, run_job
+from monai_sr.batch.report import Outcome, Report, Status, open_report
+from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.io import DicomOutput, Series, open_volume
+from monai_sr.io.atomic import check_apart
+from monai_sr.io.dicom import scan_folder
+from monai_sr.io.nifti import is_nifti
+from monai_sr.upscaler import Upscaler
+from monai_sr.volume import Volume
+
+_SUFFIXES = (".mha", ".nrrd", ".png", ".tif", ".tiff")
+"""What is upscaled beside DICOM and NIfTI: files that keep their name, unlike JPEG, mostly previews."""
+
+_FOUND = "found whole, since an earlier run was stopped before it could record it"
+
+
+class _DerivedError(Exception):
+    """A series that this software made; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ArchiveJob(Job):
+    """One series or file of an archive.
+
+    Args:
+        name: destination from the output folder; it depends on nothing but the source.
+        sources: folders of the files of the series, or the one file, from the archive.
+        files: number of files.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    files: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of an archive in one run.
+
+    Args:
+        counts: number of jobs of each status.
+        others: number of files that are no images.
+    """
+
+    counts: Counter[Status]
+    others: int
+
+
+def run_archive(
+    upscaler: Upscaler,
+    archive: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    include_derived: bool = False,
+    dicom: DicomOutput | None = None,
+    on_outcome: Callable[[Outcome, int], None] = lambda outcome, total: None,
+) -> Summary:
+    """Upscale every image below a folder; none stops the others.
+
+    A series becomes `out`/series_HASH, of its StudyInstanceUID and SeriesInstanceUID; NIfTI, .mha, .nrrd,
+    PNG and TIFF become `out`/files/PATH, their path in the archive. `out`/report.jsonl says what became of
+    each. A run that was stopped, however, can be resumed, and in the end gives the same bytes as an
+    undisturbed one.
+
+    Args:
+        upscaler: what super-resolves.
+        archive: folder that is searched, subfolders included.
+        out: folder that is made.
+        resume: continue an earlier batch: what is done stays, unless its series has gained or lost files.
+        include_derived: upscale also the series that this software made.
+        dicom: how DICOM is written; other formats stay as they are.
+        on_outcome: called with what became of each job, as it ends, and with the number of jobs.
+
+    Returns:
+        What became of the archive.
+
+    Raises:
+        InputError: if there is nothing to upscale, or the output cannot be used.
+        MonaiSRError: if the disk refuses the report.
+    """
+    if not archive.is_dir():
+        raise InputError(f"{archive} is not a folder; name the folder of an archive")
+    check_apart(out, archive)
+    dicom = dicom or DicomOutput()
+    settings = asdict(upscaler.provenance) | asdict(dicom) | {"archive": str(archive.resolve())}
+    del settings["description"]  # which follows from the weights
+    is_new = not out.exists()
+    with open_report(out, settings, resume) as report:
+        jobs, others = plan_archive(archive, out, include_derived, dicom)
+        if not jobs:
+            if is_new:
+                shutil.rmtree(out)
+            raise InputError(f"{archive} holds no image ({others} other files); name another folder")
+        # A job that ends its process, for want of memory, say, must not keep the others from being done.
+        jobs.sort(key=lambda job: job.name in report.unfinished and not job.destination.exists())
+        counts: Counter[Status] = Counter()
+        for job in jobs:
+            outcome = _do(upscaler, job, report)
+            counts[outcome.status] += 1
+            on_outcome(outcome, len(jobs))
+    return Summary(counts, others)
+
+
+def plan_archive(
+    archive: Path, out: Path, include_derived: bool = False, dicom: DicomOutput | None = None
+) -> tuple[list[ArchiveJob], int]:
+    """Every image below a folder, from headers alone.
+
+    Args:
+        archive: folder that is searched.
+        out: where outputs go.
+        include_derived: whether series that this software made are to be upscaled, too.
+        dicom: how DICOM is written.
+
+    Returns:
+        The jobs, among them one that will refuse for each damaged file of an unknown series, and the number
+        of files that are no images.
+    """
+    scan = scan_folder(archive)
+    jobs = []
+    for series in scan.series:
+        reasons = [scan.damaged.pop(path) for path in series.paths if path in scan.damaged]
+        folders = sorted({path.parent for path in series.paths})
+        series = replace(series, folder=Path(os.path.commonpath(folders)))
+        read = partial(_refuse, reasons[0]) if reasons else partial(_read, series, include_derived)
+        sources = tuple(folder.relative_to(archive).as_posix() for folder in folders)
+        # A hash tells nothing of the patient, and is the same whatever else lies in the archive.
+        key = (series.study_uid, series.series_uid, "" if series.series_uid else sources[0])
+        name = f"series_{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
+        jobs.append(ArchiveJob(read, out / name, name, sources, len(series.paths), dicom=dicom))
+    images = [path for path in scan.others if is_nifti(path) or path.suffix.lower() in _SUFFIXES]
+    for path, reason in (*scan.damaged.items(), *((path, None) for path in images)):
+        source = path.relative_to(archive).as_posix()
+        file_read = partial(_refuse, reason) if reason else partial(open_volume, path)
+        jobs.append(ArchiveJob(file_read, out / "files" / source, f"files/{source}", (source,), 1))
+    return jobs, len(scan.others) - len(images)
+
+
+def _refuse(reason: str) -> Volume:
+    raise InputError(reason)
+
+
+def _read(series: Series, include_derived: bool) -> Volume:
+    if not include_derived and series.is_derived():
+        raise _DerivedError(
+            f"{series.folder} holds a series that monai-sr made; add --include-derived to upscale it again"
+        )
+    return series.read()
+
+
+def _do(upscaler: Upscaler, job: ArchiveJob, report: Report) -> Outcome:
+    """See to it that a job is done and recorded."""
+    recorded, present = report.done.get(job.name), job.destination.exists()
+    if present and recorded == job.files:
+        return Outcome("skipped", job.name, job.name, job.sources, job.files, reason="done by an earlier run")
+    try:
+        if present and recorded is None and (found := _found(job)):
+            report.add(found)
+            return replace(found, status="skipped")
+        report.begin(job.name)
+        outcome = _attempt(upscaler, job)
+        report.add(outcome)
+    except KeyboardInterrupt:
+        # It may come when the output is there, and before the record is.
+        if not present and job.name not in report.done and (found := _found(job)):
+            report.add(found)
+        raise
+    return outcome
+
+
+def _found(job: ArchiveJob) -> Outcome | None:
+    """A job whose output is there, which is always whole, though nothing was recorded."""
+    try:
+        images = len(open_volume(job.destination).array)
+    except InputError:
+        return None
+    return Outcome("done", job.name, job.name, job.sources, job.files, images, _FOUND)
+
+
+def _attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
+    start = time.monotonic()
+
+    def ended(status: Status, reason: str = "", images: int = 0) -> Outcome:
+        seconds = round(time.monotonic() - start, 3)
+        output = job.name if status == "done" else None
+        return Outcome(status, job.name, output, job.sources, job.files, images, reason, seconds)
+
+    try:
+        return ended("done", images=run_job(upscaler, job, overwrite=True))
+    except _DerivedError as error:
+        return ended("skipped", str(error))
+    except InputError as error:
+        return ended("refused", str(error))
+    except MonaiSRError as error:
+        return ended("failed", str(error))
+    except Exception as error:
+        # Whose message may hold anything of the patient.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        return ended("failed", f"{type(error).__name__} in {where}, which was not expected; please report it")

@@ -1,0 +1,55 @@
+"""The `monai-sr` command; whatever is heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from monai_sr import __version__
+from monai_sr.cli.common import console, errors
+from monai_sr.cli.datasets import split
+from monai_sr.cli.images import show, upscale
+from monai_sr.cli.models import blend, bundles, evaluate, export
+from monai_sr.errors import MonaiSRError
+
+app = typer.Typer(
+    help="Super-resolution of medical images: DICOM, NIfTI, PNG and TIFF in, the same out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (upscale, evaluate, bundles, split, blend, export, show):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"monai-sr {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except MonaiSRError as error:
+        errors.print(
+            f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True
+        )
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("Interrupted; nothing was left half-written.", style="red")
+        sys.exit(130)

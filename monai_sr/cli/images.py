@@ -1,0 +1,191 @@
+"""Commands on images: `upscale` and `show`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Column, Table
+
+from monai_sr.cli.common import (
+    AlphaOption,
+    BundleOption,
+    DeviceOption,
+    OverwriteOption,
+    ScaleOption,
+    TrustOption,
+    WeightsOption,
+    advance,
+    chosen_bundle,
+    console,
+    errors,
+    progress_bar,
+)
+from monai_sr.errors import InputError
+
+if TYPE_CHECKING:
+    from monai_sr.batch import Outcome
+    from monai_sr.io import DicomOutput
+    from monai_sr.upscaler import Upscaler
+
+SOME_WERE_NOT_DONE = 3
+"""Exit code when images of an archive were refused or failed."""
+
+
+def upscale(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; or its web address."
+        ),
+    ],
+    destination: Annotated[
+        Path, typer.Argument(help="Folder for DICOM and for an archive; file or folder for the rest.")
+    ],
+    bundle: BundleOption = "edsr_mri",
+    scale_factor: ScaleOption = 2,
+    weights: WeightsOption = None,
+    alpha: AlphaOption = None,
+    device: DeviceOption = "auto",
+    series: Annotated[
+        str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Fetch a web address off the public internet too.")
+    ] = False,
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", "-r", help="Every image below a folder; a bad one stops no other."),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a --recursive run that was stopped.")
+    ] = False,
+    include_derived: Annotated[
+        bool,
+        typer.Option(
+            "--include-derived", help="With --recursive, also the series that monai-sr itself made."
+        ),
+    ] = False,
+    transfer_syntax: Annotated[
+        str | None,
+        typer.Option(help="Of DICOM output: explicit (the default), or jpegls or rle, which lose nothing."),
+    ] = None,
+    secondary_capture: Annotated[
+        bool,
+        typer.Option(
+            "--secondary-capture",
+            help="Write DICOM as Secondary Capture, for what takes no other; its position is lost.",
+        ),
+    ] = False,
+    trust: TrustOption = False,
+) -> None:
+    """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
+
+    With --recursive it ends with 3 where some images were refused or failed.
+    """
+    from monai_sr.batch import plan, run_job
+    from monai_sr.io import DicomOutput
+    from monai_sr.io.remote import local_copy
+    from monai_sr.upscaler import Upscaler
+
+    dicom = None
+    if transfer_syntax is not None or secondary_capture:
+        dicom = DicomOutput(transfer_syntax or "explicit", secondary_capture)
+    folder = chosen_bundle(bundle, trust)
+    if recursive:
+        if series is not None or overwrite:
+            raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
+        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
+        _upscale_archive(upscaler, Path(source), destination, resume, include_derived, dicom)
+        return
+    if resume or include_derived:
+        raise InputError("--resume and --include-derived are for an archive: add --recursive.")
+    with local_copy(source, allow_private) as path, progress_bar() as bar:
+        jobs = plan(path, destination, series, dicom)
+        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
+        for number, job in enumerate(jobs, start=1):
+            task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
+            run_job(upscaler, job, overwrite, partial(advance, bar, task))
+            console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+
+
+def _upscale_archive(
+    upscaler: Upscaler,
+    archive: Path,
+    out: Path,
+    resume: bool,
+    include_derived: bool,
+    dicom: DicomOutput | None,
+) -> None:
+    from monai_sr.batch import run_archive
+
+    with progress_bar() as bar:
+        task = bar.add_task("reading headers", total=None)
+
+        def tell(outcome: Outcome, total: int) -> None:
+            bar.update(task, description="upscaling", advance=1, total=total)
+            if outcome.status in ("refused", "failed"):
+                text = f"{outcome.status.capitalize()}: {outcome.reason.rstrip('.')}."
+                errors.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
+
+        try:
+            summary = run_archive(
+                upscaler,
+                archive,
+                out,
+                resume=resume,
+                include_derived=include_derived,
+                dicom=dicom,
+                on_outcome=tell,
+            )
+        except KeyboardInterrupt:
+            text = "Interrupted; nothing was left half-written, and --resume goes on from here."
+            errors.print(text, style="red", highlight=False, soft_wrap=True)
+            raise typer.Exit(130) from None
+    table = Table("series and files", Column("number", justify="right"), box=None)
+    for status in ("done", "skipped", "refused", "failed"):
+        table.add_row(status, str(summary.counts[status]))
+    table.add_row("no images", str(summary.others))
+    console.print(table)
+    console.print(f"Written: {out}, whose report.jsonl tells of each", highlight=False, soft_wrap=True)
+    if summary.counts["refused"] or summary.counts["failed"]:
+        raise typer.Exit(SOME_WERE_NOT_DONE)
+
+
+def show(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; or its web address."
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help="PNG to write.")],
+    bundle: BundleOption = "edsr_mri",
+    scale_factor: ScaleOption = 2,
+    alpha: AlphaOption = None,
+    device: DeviceOption = "auto",
+    trust: TrustOption = False,
+    frame: Annotated[
+        int | None, typer.Option(min=1, help="Which slice, from 1; the middle one by default.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Draw one slice as it is, bicubically enlarged and super-resolved, side by side."""
+    from monai_sr.api import super_resolve
+    from monai_sr.report import save_figure
+
+    if output.suffix.lower() != ".png":
+        raise InputError(f"{output} must be a PNG: let its name end in .png.")
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists; name another file or add --overwrite.")
+    if not output.parent.is_dir():
+        raise InputError(f"The folder {output.parent} does not exist: make it first.")
+    result = super_resolve(source, chosen_bundle(bundle, trust), scale_factor, alpha, device)
+    count = len(result.low.array)
+    if frame is not None and frame > count:
+        raise InputError(f"--frame must be from 1 to {count}, got {frame}.")
+    save_figure(result.show(None if frame is None else frame - 1), output)
+    console.print(f"Written: {output}", highlight=False, soft_wrap=True)
