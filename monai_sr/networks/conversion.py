@@ -78,7 +78,8 @@ def _copy(source: Any, target: Any, norm: Any = None) -> None:
 def _undo(norm: nn.BatchNorm2d, inputs: tuple[Tensor]) -> None:
     """Let a batch norm add no more than its offset, just before it gets its first input."""
     variance, mean = torch.var_mean(inputs[0], (0, 2, 3), correction=0)
-    norm.running_mean.copy_(mean)  # type: ignore[union-attr]
-    norm.running_var.copy_(variance)  # type: ignore[union-attr]
+    statistics = dict(norm.named_buffers())
+    statistics["running_mean"].copy_(mean)
+    statistics["running_var"].copy_(variance)
     norm.weight.copy_((variance + norm.eps).sqrt())
     norm.bias.add_(mean)
