@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
-from monai_sr.networks.rewriting import (
+from monai_sr.runtimes.rewriting import (
     convolve_before_shuffle,
     dense,
     fold_batch_norm,
@@ -75,7 +75,7 @@ def test_only_the_chosen_are_rewritten():
     kept = merge_separable(network, lambda depthwise, pointwise: depthwise.kernel_size == (9, 9))
     sizes = {module.kernel_size for module in kept.modules() if getattr(module, "groups", 1) > 1}
     assert sizes == {(3, 3)}
-    same = convolve_before_shuffle(network, lambda convolution: False)
+    same = convolve_before_shuffle(network, lambda convolution, factor: False)
     assert [type(module) for module in same.children()] == [type(module) for module in network.children()]
 
 

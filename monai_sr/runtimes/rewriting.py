@@ -64,7 +64,7 @@ def merge_separable(
 
 
 def convolve_before_shuffle(
-    network: nn.Module, chosen: Callable[[nn.Conv2d], bool] = lambda convolution: True
+    network: nn.Module, chosen: Callable[[nn.Conv2d, int], bool] = lambda convolution, factor: True
 ) -> fx.GraphModule:
     """Move a pixel shuffle behind the activation and the convolution that follow it.
 
@@ -74,7 +74,7 @@ def convolve_before_shuffle(
 
     Args:
         network: a generator.
-        chosen: which convolutions to move; all by default.
+        chosen: which convolutions to move before a shuffle by that factor; all by default.
 
     Returns:
         A copy with the last steps in the other order, in evaluation mode.
@@ -86,7 +86,7 @@ def convolve_before_shuffle(
     ]
     for nodes, modules in chains:
         shuffle, convolution = modules[0], modules[-1]
-        if keeps_size(convolution) and chosen(convolution):
+        if keeps_size(convolution) and chosen(convolution, shuffle.upscale_factor):
             factor = shuffle.upscale_factor
             moved: list[nn.Module] = [_for_channels(prelu, factor**2) for prelu in modules[1:-1]]
             _replace(traced, nodes, nn.Sequential(*moved, unshuffled(convolution, factor), shuffle))

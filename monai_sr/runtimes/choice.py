@@ -1,0 +1,111 @@
+"""Which runtime and precision compute a network here."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Collection
+
+import torch
+from torch import nn
+from torch.fx.proxy import TraceError
+
+from monai_sr.errors import InputError
+from monai_sr.runtimes.layout import rearranged
+from monai_sr.runtimes.onnx_runtime import ONNXRuntime
+from monai_sr.runtimes.openvino_runtime import OpenVINORuntime
+from monai_sr.runtimes.protocol import Runtime
+from monai_sr.runtimes.torch_runtime import TorchRuntime
+
+_logger = logging.getLogger(__name__)
+
+RUNTIMES = {
+    "torch": {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "float16", "bfloat16")},
+    "openvino": {"cpu": ("float32", "bfloat16")},
+    "onnxruntime": {"cpu": ("float32",)},
+}
+"""Runtime -> kind of device -> the precisions that it computes in there."""
+
+EXTRAS = {"openvino": "openvino", "onnxruntime": "onnx"}
+"""Runtime -> what to install for it."""
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def make_runtime(
+    network: nn.Module,
+    device: torch.device,
+    runtime: str = "auto",
+    precision: str = "float32",
+    measured: Collection[str] = (),
+    force_precision: bool = False,
+) -> Runtime:
+    """Make a network ready to compute.
+
+    Args:
+        network: a generator; it is not changed.
+        device: where to compute.
+        runtime: a key of `RUNTIMES`, or `auto`: OpenVINO on a CPU where it is installed, else PyTorch.
+        precision: one of `PRECISIONS`, or `auto`: the first of `measured` that the device computes fast,
+            else float32.
+        measured: precisions that were measured to keep the network's quality.
+        force_precision: take a precision that was not.
+
+    Returns:
+        The runtime.
+
+    Raises:
+        InputError: if a name is unknown, the runtime is not installed or does not suit the device, or the
+            precision was not measured.
+    """
+    if runtime not in ("auto", *RUNTIMES):
+        raise InputError(f"There is no runtime {runtime}: use auto, {', '.join(RUNTIMES)}.")
+    if precision not in ("auto", *PRECISIONS):
+        raise InputError(f"There is no precision {precision}: use auto, {', '.join(PRECISIONS)}.")
+    name = _preferred(device) if runtime == "auto" else runtime
+    computed = RUNTIMES[name].get(device.type)
+    if computed is None:
+        raise InputError(f"{name} does not compute on {device.type}: use --runtime torch or another device.")
+    if precision == "auto":
+        fast = [choice for choice in measured if choice in computed and _is_fast(choice, device)]
+        precision = fast[0] if fast else "float32"
+    if precision not in computed:
+        raise InputError(f"{name} does not compute {precision} on {device.type}: use {', '.join(computed)}.")
+    if precision not in ("float32", *measured) and not force_precision:
+        raise InputError(
+            f"It was not measured what {precision} does to this network: use float32, or add "
+            "--force-precision."
+        )
+    try:
+        made = _make(network, device, name, precision)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--runtime {name} needs {error.name}: pip install 'monai-sr[{EXTRAS[name]}]'."
+        ) from error
+    except TraceError as error:
+        if runtime != "auto":
+            raise InputError(f"--runtime {name} cannot follow this network: use --runtime torch.") from error
+        made = TorchRuntime(network, device, precision)
+    _logger.info("computing by %s in %s on %s", made.name, made.precision, device)
+    return made
+
+
+def _preferred(device: torch.device) -> str:
+    there = device.type == "cpu" and importlib.util.find_spec("openvino") is not None
+    return "openvino" if there else "torch"
+
+
+def _is_fast(precision: str, device: torch.device) -> bool:
+    """Whether the device has instructions for a precision below float32."""
+    if device.type == "cuda":
+        return precision == "float16" or torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return precision == "bfloat16" and bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def _make(network: nn.Module, device: torch.device, name: str, precision: str) -> Runtime:
+    if name == "torch":
+        return TorchRuntime(network, device, precision)
+    if name == "openvino":
+        return OpenVINORuntime(rearranged(network), precision)
+    return ONNXRuntime(rearranged(network))

@@ -1,0 +1,52 @@
+"""OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from monai_sr.runtimes.cache import cached, network_key
+from monai_sr.runtimes.conversion import to_openvino
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+MODEL = "network.xml"
+KEPT_SHAPES = 8
+"""Compiled networks held in memory, one for each shape: an archive's series differ in size."""
+
+
+class OpenVINORuntime:
+    """OpenVINO, compiled for each shape of images that comes.
+
+    Args:
+        network: a generator, rewritten as OpenVINO likes it.
+        precision: of the matrix products, a key of `HINTS`.
+
+    Raises:
+        ModuleNotFoundError: if OpenVINO is not installed.
+    """
+
+    name = "openvino"
+
+    def __init__(self, network: fx.GraphModule, precision: str) -> None:
+        import openvino
+
+        self.precision = precision
+        self._core = openvino.Core()
+        key = network_key(network, "openvino", openvino.__version__, torch.__version__)
+        self._folder = cached(key, lambda folder: to_openvino(network, folder / MODEL))
+        self._compiled = lru_cache(KEPT_SHAPES)(self._compile)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """See `Runtime`."""
+        request = self._compiled(tuple(image.shape))
+        request.infer([image.contiguous().numpy()], share_inputs=True)
+        return torch.from_numpy(request.get_output_tensor().data.copy())
+
+    def _compile(self, shape: tuple[int, ...]) -> Any:
+        model = self._core.read_model(self._folder / MODEL)
+        model.reshape(list(shape))
+        hints = {"INFERENCE_PRECISION_HINT": HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY"}
+        return self._core.compile_model(model, "CPU", hints).create_infer_request()

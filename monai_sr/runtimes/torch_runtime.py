@@ -1,0 +1,35 @@
+"""PyTorch, on the CPU or on a GPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from monai_sr.runtimes.rewriting import fold_batch_norm
+
+
+class TorchRuntime:
+    """Eager PyTorch in channels-last order, batch norms folded, autocast below float32.
+
+    Args:
+        network: a generator.
+        device: where to compute.
+        precision: of the matrix products.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: nn.Module, device: torch.device, precision: str) -> None:
+        self.precision = precision
+        self._device = device
+        self._dtype: torch.dtype = getattr(torch, precision)
+        network = fold_batch_norm(network).to(device)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor) -> Tensor:
+        """See `Runtime`."""
+        image = image.to(self._device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+            pred: Tensor = self._network(image)
+        return pred.float().cpu().contiguous()
