@@ -28,7 +28,7 @@ def fold_batch_norm(network: nn.Module) -> fx.GraphModule:
         >>> [type(layer).__name__ for layer in fold_batch_norm(network).children()]
         ['Conv2d']
     """
-    traced = _trace(network)
+    traced = trace(network)
     for nodes, (convolution, norm) in _chains(traced, nn.Conv2d, nn.BatchNorm2d):
         _replace(traced, nodes, fuse_conv_bn_eval(convolution, norm))
     return _finish(traced)
@@ -56,7 +56,7 @@ def merge_separable(
           (0): Conv2d(4, 6, kernel_size=(3, 3), stride=(1, 1))
         )
     """
-    traced = _trace(network)
+    traced = trace(network)
     for nodes, (depthwise, pointwise) in _chains(traced, nn.Conv2d, nn.Conv2d):
         if is_separable(depthwise, pointwise) and chosen(depthwise, pointwise):
             _replace(traced, nodes, dense(depthwise, pointwise))
@@ -79,7 +79,7 @@ def convolve_before_shuffle(
     Returns:
         A copy with the last steps in the other order, in evaluation mode.
     """
-    traced = _trace(network)
+    traced = trace(network)
     chains = [
         *_chains(traced, nn.PixelShuffle, nn.PReLU, nn.Conv2d),
         *_chains(traced, nn.PixelShuffle, nn.Conv2d),
@@ -201,7 +201,18 @@ def _for_channels(prelu: nn.PReLU, repeats: int) -> nn.PReLU:
     return wider
 
 
-def _trace(network: nn.Module) -> fx.GraphModule:
+def trace(network: nn.Module) -> fx.GraphModule:
+    """A copy of a network in evaluation mode, as a graph of its layers.
+
+    Args:
+        network: any whose steps do not depend on the values.
+
+    Returns:
+        The graph.
+
+    Raises:
+        torch.fx.proxy.TraceError: if its structure cannot be followed.
+    """
     return fx.symbolic_trace(copy.deepcopy(network).eval())
 
 

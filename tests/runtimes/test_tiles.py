@@ -1,0 +1,57 @@
+"""Tiles give what the whole image gives."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
+from monai_sr.runtimes.tiles import receptive_radius, tiled
+from tests.runtimes.networks import trained
+
+NETWORKS = [EDSR, SRResNet, SwiftSRGAN]
+
+
+@pytest.mark.parametrize("scale_factor", [2, 4])
+@pytest.mark.parametrize("network_type", NETWORKS)
+def test_the_radius_is_what_a_pixel_depends_on(network_type, scale_factor):
+    network = trained(network_type, scale_factor, global_skip=True).double()
+    radius = receptive_radius(network)
+    middle = radius + 2
+    image = torch.rand(1, 1, 3, 2 * middle + 1, dtype=torch.float64, requires_grad=True)
+    for column in range(middle * scale_factor, (middle + 1) * scale_factor):
+        (gradient,) = torch.autograd.grad(network(image)[..., column].sum(), image)
+        reached = gradient[0, 0].abs().amax(0).nonzero()[:, 0]
+        assert middle - radius <= int(reached.min())
+        assert int(reached.max()) <= middle + radius
+
+
+@torch.no_grad()
+@settings(deadline=None, max_examples=30)
+@given(
+    network_type=st.sampled_from(NETWORKS),
+    rows=st.integers(1, 70),
+    columns=st.integers(40, 90),
+    spare=st.integers(1, 9),
+)
+def test_tiled_equals_whole(network_type, rows, columns, spare):
+    network = trained(network_type, 2, global_skip=True)
+    radius = receptive_radius(network)
+    image = torch.rand(1, 1, rows, columns)
+    whole = network(image)
+    pieces = tiled(network, image, 2, 2 * radius + spare, radius)
+    assert float((pieces - whole).abs().max()) <= 1e-5 * max(1.0, float(whole.abs().max()))
+
+
+@torch.no_grad()
+def test_a_smaller_overlap_shows():
+    network = trained(EDSR, 2, global_skip=True)
+    radius = receptive_radius(network)
+    image = torch.rand(1, 1, 50, 50)
+    pieces = tiled(network, image, 2, 2 * radius + 4, radius - 4)
+    assert float((pieces - network(image)).abs().max()) > 1e-4
+
+
+def test_a_tile_within_the_overlap_is_refused():
+    with pytest.raises(ValueError, match="more than twice the radius of 5"):
+        tiled(torch.nn.Identity(), torch.zeros(1, 1, 50, 50), 1, 10, 5)
