@@ -20,6 +20,12 @@ INFERENCE = Path("configs") / "inference.json"
 DEFAULT_SCALE = 2
 """The scale of `models/model.pt`; other scales are named, as in `models/model_x4.pt`."""
 
+LEAST_AGREEMENT = 60.0
+"""PSNR in dB that a lower precision's output must have against float32's to be taken by itself."""
+
+LARGEST_CHANGE = 0.01
+"""By how many dB a lower precision may change the PSNR against the reference to be taken by itself."""
+
 
 def weights_file(root: str | Path, scale_factor: int, stage: str = "") -> Path:
     """Where a bundle keeps the weights of a scale, whether they exist or not.
@@ -182,6 +188,23 @@ class Bundle:
                 "with: leave alpha out, or take a bundle trained adversarially."
             )
         return blend([self._read(pixel), self._read(final)], [1 - alpha, alpha])
+
+    def measured_precisions(self, scale_factor: int) -> list[str]:
+        """Precisions below float32 that were measured to keep the quality of all weights of a scale.
+
+        Args:
+            scale_factor: enlargement.
+
+        Returns:
+            Names such as bfloat16: those of the card's `precision` whose output on real slices is within
+            `LEAST_AGREEMENT` of float32's and changes the PSNR by less than `LARGEST_CHANGE`.
+        """
+        stated = self.card.get("precision", {}).get(f"x{scale_factor}", {})
+        return [
+            name
+            for name, found in stated.items()
+            if found["psnr_to_float32"] >= LEAST_AGREEMENT and abs(found["psnr_change"]) < LARGEST_CHANGE
+        ]
 
     def _read(self, path: Path) -> Weights:
         """Weights that are those of the card; a card without hashes is of the user's own make."""

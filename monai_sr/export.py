@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import copy
-import logging
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from monai_sr.errors import InputError, MonaiSRError
-
-Run = Callable[[Tensor], Tensor]
-
-CHECKED_SIZES = ((24, 40), (7, 9), (1, 1), (33, 64))
-"""Rows and columns that an export is tried on; it was traced on the first alone, if at all."""
-
-TOLERANCE = 1e-4
-"""Largest difference from the network, of outputs about 1; what float32 in another order makes is 1e-6."""
+from monai_sr.runtimes.conversion import Run, require_same, to_onnx, to_openvino
 
 
 def export_network(network: nn.Module, path: str | Path, format: str, overwrite: bool = False) -> float:
@@ -57,14 +47,8 @@ def export_network(network: nn.Module, path: str | Path, format: str, overwrite:
         # Written beside the output, so that a rename ends it.
         with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
             draft = Path(folder) / path.name
-            with _quiet():
-                run = write(network, draft)
-            difference = largest_difference(network, run)
-            if not difference <= TOLERANCE:
-                raise MonaiSRError(
-                    f"The {format} export differs from its network by {difference:.1e}, more than "
-                    f"{TOLERANCE:.0e}; nothing was written. Try another version of its runtime."
-                )
+            run = write(network, draft)
+            difference = require_same(network, run)
             for file in reversed(files):
                 (draft.parent / file.name).replace(file)
     except ModuleNotFoundError as error:
@@ -76,29 +60,6 @@ def export_network(network: nn.Module, path: str | Path, format: str, overwrite:
     return difference
 
 
-@torch.inference_mode()
-def largest_difference(network: nn.Module, run: Run) -> float:
-    """How far an exported network is from its original.
-
-    Args:
-        network: the original, on the CPU.
-        run: the exported one.
-
-    Returns:
-        Largest absolute difference over noise of `CHECKED_SIZES`; infinite if a shape differs or a value is
-        not finite.
-    """
-    generator = torch.Generator().manual_seed(0)
-    worst = 0.0
-    for size in CHECKED_SIZES:
-        image = torch.rand(1, 1, *size, generator=generator)
-        expected, pred = network(image), run(image)
-        if expected.shape != pred.shape or not torch.isfinite(pred).all():
-            return float("inf")
-        worst = max(worst, float((expected - pred).abs().max()))
-    return worst
-
-
 def _torchscript(network: nn.Module, path: Path) -> Run:
     torch.jit.save(torch.jit.script(network), str(path))
     run: Run = torch.jit.load(str(path))
@@ -108,18 +69,7 @@ def _torchscript(network: nn.Module, path: Path) -> Run:
 def _onnx(network: nn.Module, path: Path) -> Run:
     import onnxruntime
 
-    rows, columns = torch.export.Dim("rows"), torch.export.Dim("columns")
-    torch.onnx.export(
-        network,
-        (torch.rand(1, 1, *CHECKED_SIZES[0]),),
-        str(path),
-        input_names=["image"],
-        output_names=["pred"],
-        dynamo=True,
-        dynamic_shapes=[{2: rows, 3: columns}],
-        external_data=False,
-        verbose=False,
-    )
+    to_onnx(network, path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return lambda image: torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
 
@@ -127,12 +77,7 @@ def _onnx(network: nn.Module, path: Path) -> Run:
 def _openvino(network: nn.Module, path: Path) -> Run:
     import openvino
 
-    shape = openvino.PartialShape([1, 1, -1, -1])
-    model = openvino.convert_model(
-        network, example_input=torch.rand(1, 1, *CHECKED_SIZES[0]), input=[("x", shape)]
-    )
-    # Half-precision weights would halve the file, and the accuracy that was released.
-    openvino.save_model(model, str(path), compress_to_fp16=False)
+    to_openvino(network, path)
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(path), "CPU", exact)
     return lambda image: torch.from_numpy(np.array(compiled([image.numpy()])[0]))
@@ -157,17 +102,3 @@ FORMATS: dict[str, tuple[str, Callable[[nn.Module, Path], Run]]] = {
     "safetensors": (".safetensors", _safetensors),
 }
 """Name -> suffix, and what writes a file and gives a function that runs what was written."""
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep exporters' remarks on their own workings from the user."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

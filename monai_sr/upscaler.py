@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from monai.inferers import SlidingWindowInferer
 from scipy.ndimage import distance_transform_edt
 from torch import nn
+from torch.fx.proxy import TraceError
 
 import monai_sr
 from monai_sr.bundle import DEFAULT_SCALE, find_bundle
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
+from monai_sr.runtimes import Runtime, make_runtime
+from monai_sr.runtimes.tiles import receptive_radius, tiled
+from monai_sr.runtimes.torch_runtime import TorchRuntime
 from monai_sr.volume import LazyFrames, Provenance, Volume, without_image
 from monai_sr.weights import read_weights
 
@@ -25,8 +29,6 @@ _logger = logging.getLogger(__name__)
 
 TILE = 1024
 """Frames with more rows or columns than this are computed in overlapping tiles, which bounds memory."""
-
-TILE_OVERLAP = 0.125
 
 Progress = Callable[[int, int], None]
 
@@ -38,6 +40,7 @@ class Upscaler:
         network: maps (N, 1, H, W), intensities about [0, 1], to (N, 1, H·s, W·s); has `scale_factor`.
         device: where to compute.
         provenance: what the network is, for the record in the output; a nameless one by default.
+        runtime: computes the network; PyTorch in float32 by default.
 
     Example:
         >>> from monai_sr import EDSR
@@ -47,15 +50,18 @@ class Upscaler:
     """
 
     def __init__(
-        self, network: nn.Module, device: str | torch.device = "cpu", provenance: Provenance | None = None
+        self,
+        network: nn.Module,
+        device: str | torch.device = "cpu",
+        provenance: Provenance | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
             raise ValueError(f"network must have an integer scale_factor, got {scale_factor!r}.")
         self.scale_factor = scale_factor
-        self.device = torch.device(device)
-        self.network = network.eval().to(self.device)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
+        self.network = network.eval()
+        self.runtime = runtime or TorchRuntime(network, torch.device(device), "float32")
         self.provenance = provenance or Provenance(
             scale_factor=scale_factor,
             bundle=type(network).__name__,
@@ -72,6 +78,9 @@ class Upscaler:
         weights: str | Path | None = None,
         device: str = "auto",
         alpha: float | None = None,
+        runtime: str = "auto",
+        precision: str = "auto",
+        force_precision: bool = False,
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -82,12 +91,16 @@ class Upscaler:
             device: `auto`, `cpu` or `cuda`.
             alpha: for a bundle trained adversarially, from 0, faithful, to 1, crisp: the share of the
                 adversarial weights in a mixture with those of the pixel-loss stage.
+            runtime: as of `make_runtime`.
+            precision: as of `make_runtime`; what the bundle's card says was measured is taken by `auto`.
+            force_precision: take a precision that was not measured.
 
         Returns:
             The upscaler.
 
         Raises:
-            InputError: if the bundle, its weights or the device are not there, or `alpha` cannot be used.
+            InputError: if the bundle, its weights, the device or the runtime are not there, or `alpha` or
+                the precision cannot be used.
         """
         found = find_bundle(bundle)
         scale = DEFAULT_SCALE if scale_factor is None else scale_factor
@@ -98,6 +111,9 @@ class Upscaler:
         loaded = found.weights(scale, alpha) if weights is None else read_weights(weights)
         network = found.network(scale)
         loaded.load_into(network)
+        place = choose_device(device)
+        measured = found.measured_precisions(scale) if weights is None else []
+        made = make_runtime(network, place, runtime, precision, measured, force_precision)
         provenance = Provenance(
             scale_factor=scale,
             bundle=found.name,
@@ -105,8 +121,9 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
+            computation=f"{made.name} {made.precision}",
         )
-        return cls(network, choose_device(device), provenance)
+        return cls(network, place, provenance, made)
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
         """Super-resolve a volume.
@@ -190,15 +207,22 @@ class Upscaler:
         if frame.min() == frame.max():
             # Nothing to sharpen, and a network would draw a faint border.
             return self._repeat(frame)
-        image = torch.from_numpy(frame.astype(np.float32))[None, None].to(self.device)
-        rows, columns = frame.shape
-        if max(rows, columns) <= TILE:
-            pred = self.network(image)
-        else:
-            tile = (min(rows, TILE), min(columns, TILE))
-            pred = SlidingWindowInferer(tile, overlap=TILE_OVERLAP, mode="gaussian")(image, self.network)
-        high: np.ndarray = pred[0, 0].float().cpu().numpy()
+        image = torch.from_numpy(frame.astype(np.float32))[None, None]
+        pred = (
+            self.runtime(image)
+            if max(frame.shape) <= TILE
+            else tiled(self.runtime, image, self.scale_factor, TILE, self._radius)
+        )
+        high: np.ndarray = pred[0, 0].numpy()
         return high
+
+    @cached_property
+    def _radius(self) -> int:
+        try:
+            return receptive_radius(self.network)
+        except TraceError:
+            # A network of the user's own making: far beyond what any of ours looks at.
+            return TILE // 8
 
     @staticmethod
     def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:

@@ -92,6 +92,7 @@ class Provenance:
         weights_sha256: hexadecimal SHA-256 of the weights file.
         software_version: version of monai-sr.
         description: a sentence on the method, added to DerivationDescription; may be empty.
+        computation: runtime and precision that computed it.
 
     Raises:
         ValueError: if `scale_factor` < 1.
@@ -103,6 +104,7 @@ class Provenance:
     weights_sha256: str
     software_version: str
     description: str = ""
+    computation: str = "torch float32"
 
     def __post_init__(self) -> None:
         if self.scale_factor < 1:

@@ -28,6 +28,16 @@ TrustOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+RuntimeOption = Annotated[
+    str, typer.Option(help="auto, torch, openvino or onnxruntime; auto takes OpenVINO on a CPU that has it.")
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(help="auto, float32, bfloat16 or float16; auto lowers it where that was measured to hold."),
+]
+ForcePrecisionOption = Annotated[
+    bool, typer.Option("--force-precision", help="Take a precision that was not measured.")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 

@@ -13,7 +13,10 @@ from monai_sr.cli.common import (
     AlphaOption,
     BundleOption,
     DeviceOption,
+    ForcePrecisionOption,
     OverwriteOption,
+    PrecisionOption,
+    RuntimeOption,
     ScaleOption,
     TrustOption,
     WeightsOption,
@@ -49,6 +52,9 @@ def upscale(
     weights: WeightsOption = None,
     alpha: AlphaOption = None,
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    force_precision: ForcePrecisionOption = False,
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
@@ -95,17 +101,27 @@ def upscale(
     if transfer_syntax is not None or secondary_capture:
         dicom = DicomOutput(transfer_syntax or "explicit", secondary_capture)
     folder = chosen_bundle(bundle, trust)
+    make_upscaler = partial(
+        Upscaler.from_bundle,
+        folder,
+        scale_factor,
+        weights,
+        device,
+        alpha,
+        runtime,
+        precision,
+        force_precision,
+    )
     if recursive:
         if series is not None or overwrite:
             raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
-        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
-        _upscale_archive(upscaler, Path(source), destination, resume, include_derived, dicom)
+        _upscale_archive(make_upscaler(), Path(source), destination, resume, include_derived, dicom)
         return
     if resume or include_derived:
         raise InputError("--resume and --include-derived are for an archive: add --recursive.")
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, destination, series, dicom)
-        upscaler = Upscaler.from_bundle(folder, scale_factor, weights, device, alpha)
+        upscaler = make_upscaler()
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(advance, bar, task))

@@ -84,6 +84,7 @@ def derived_uid(source_uid: str, role: str, provenance: Provenance) -> str:
         provenance.bundle,
         provenance.bundle_version,
         provenance.weights_sha256,
+        provenance.computation,
         provenance.software_version,
     )
     digest = hashlib.sha256("\n".join(parts).encode()).digest()

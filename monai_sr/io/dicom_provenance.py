@@ -136,7 +136,7 @@ def _mark_lossy(derived: Dataset, source: FileDataset) -> None:
 
 
 def _maker(provenance: Provenance) -> str:
-    return f"{provenance.origin}, monai-sr {provenance.software_version}"
+    return f"{provenance.origin}, {provenance.computation}, monai-sr {provenance.software_version}"
 
 
 def add_equipment(derived: Dataset, provenance: Provenance) -> None:
@@ -157,6 +157,7 @@ def add_equipment(derived: Dataset, provenance: Provenance) -> None:
         provenance.software_version,
         provenance.weights_sha256,
         f"{provenance.bundle} {provenance.bundle_version}"[:64],
+        provenance.computation,
     ]
     processing.ContributionDescription = _maker(provenance)
     derived.ContributingEquipmentSequence = [*equipment, processing]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.fx.proxy import TraceError
 
-from monai_sr.errors import InputError
+from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.runtimes.layout import rearranged
 from monai_sr.runtimes.onnx_runtime import ONNXRuntime
 from monai_sr.runtimes.openvino_runtime import OpenVINORuntime
@@ -82,9 +82,10 @@ def make_runtime(
         raise InputError(
             f"--runtime {name} needs {error.name}: pip install 'monai-sr[{EXTRAS[name]}]'."
         ) from error
-    except TraceError as error:
+    except (TraceError, MonaiSRError) as error:
         if runtime != "auto":
-            raise InputError(f"--runtime {name} cannot follow this network: use --runtime torch.") from error
+            raise InputError(f"--runtime {name} cannot compute this network: use --runtime torch.") from error
+        _logger.warning("%s cannot compute this network; PyTorch does, more slowly", name)
         made = TorchRuntime(network, device, precision)
     _logger.info("computing by %s in %s on %s", made.name, made.precision, device)
     return made

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from monai_sr.errors import MonaiSRError
+
+Run = Callable[[Tensor], Tensor]
 
 EXAMPLE_SIZE = (24, 40)
 """Rows and columns that a network is traced on."""
+
+CHECKED_SIZES = (EXAMPLE_SIZE, (7, 9), (1, 1), (33, 64))
+"""Rows and columns that a converted network is tried on."""
+
+TOLERANCE = 1e-4
+"""Largest difference from the network, of outputs about 1; what float32 in another order makes is 1e-6."""
 
 
 def to_onnx(network: nn.Module, path: Path) -> None:
@@ -59,6 +69,51 @@ def to_openvino(network: nn.Module, path: Path) -> None:
         )
         # Half-precision weights would halve the file, and the accuracy that was released.
         openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+@torch.inference_mode()
+def largest_difference(network: nn.Module, run: Run) -> float:
+    """How far an exported network is from its original.
+
+    Args:
+        network: the original, on the CPU.
+        run: the exported one.
+
+    Returns:
+        Largest absolute difference over noise of `CHECKED_SIZES`; infinite if a shape differs or a value is
+        not finite.
+    """
+    generator = torch.Generator().manual_seed(0)
+    worst = 0.0
+    for size in CHECKED_SIZES:
+        image = torch.rand(1, 1, *size, generator=generator)
+        expected, pred = network(image), run(image)
+        if expected.shape != pred.shape or not torch.isfinite(pred).all():
+            return float("inf")
+        worst = max(worst, float((expected - pred).abs().max()))
+    return worst
+
+
+def require_same(network: nn.Module, run: Run) -> float:
+    """Compare a converted network with its original.
+
+    Args:
+        network: the original, on the CPU.
+        run: the converted one.
+
+    Returns:
+        Their `largest_difference`.
+
+    Raises:
+        MonaiSRError: if it is above `TOLERANCE`.
+    """
+    difference = largest_difference(network, run)
+    if not difference <= TOLERANCE:
+        raise MonaiSRError(
+            f"The converted network differs from its original by {difference:.1e}, more than "
+            f"{TOLERANCE:.0e}. Try another version of its runtime."
+        )
+    return difference
 
 
 @contextmanager

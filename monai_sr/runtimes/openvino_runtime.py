@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from monai_sr.runtimes.cache import cached, network_key
-from monai_sr.runtimes.conversion import to_openvino
+from monai_sr.runtimes.conversion import require_same, to_openvino
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 MODEL = "network.xml"
@@ -35,15 +36,20 @@ class OpenVINORuntime:
 
         self.precision = precision
         self._core = openvino.Core()
-        key = network_key(network, "openvino", openvino.__version__, torch.__version__)
-        self._folder = cached(key, lambda folder: to_openvino(network, folder / MODEL))
         self._compiled = lru_cache(KEPT_SHAPES)(self._compile)
+        key = network_key(network, "openvino", openvino.__version__, torch.__version__)
+        self._folder = cached(key, lambda folder: self._convert(network, folder))
 
     def __call__(self, image: Tensor) -> Tensor:
         """See `Runtime`."""
         request = self._compiled(tuple(image.shape))
         request.infer([image.contiguous().numpy()], share_inputs=True)
         return torch.from_numpy(request.get_output_tensor().data.copy())
+
+    def _convert(self, network: nn.Module, folder: Path) -> None:
+        to_openvino(network, folder / MODEL)
+        exact = self._core.compile_model(folder / MODEL, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        require_same(network, lambda image: torch.from_numpy(exact([image.numpy()])[0].copy()))
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._core.read_model(self._folder / MODEL)

@@ -183,7 +183,7 @@ def unshuffled(convolution: nn.Conv2d, factor: int) -> nn.Conv2d:
     rows = tap.clamp(0, size - 1)
     spread = convolution.weight[:, :, rows][:, :, :, :, :, rows]
     spread = spread * inside[:, :, :, None, None, None] * inside
-    # (O, C, target row, source row, row, target column, source column, column) -> channels as a shuffle counts
+    # (O, C, target row, source row, row, the same of columns) -> channels in the order of a shuffle
     weight = spread.permute(0, 2, 5, 1, 3, 6, 4, 7)
     moved.weight.copy_(weight.reshape(moved.weight.shape))
     if convolution.bias is not None and moved.bias is not None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
-import torch
 from torch import Tensor, nn
 
 from monai_sr.runtimes.rewriting import trace

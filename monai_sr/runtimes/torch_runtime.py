@@ -5,14 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from monai_sr.runtimes.rewriting import fold_batch_norm
-
 
 class TorchRuntime:
-    """Eager PyTorch in channels-last order, batch norms folded, autocast below float32.
+    """Eager PyTorch in channels-last order, with autocast below float32.
 
     Args:
-        network: a generator.
+        network: a generator, which is moved and put into evaluation mode.
         device: where to compute.
         precision: of the matrix products.
     """
@@ -23,8 +21,8 @@ class TorchRuntime:
         self.precision = precision
         self._device = device
         self._dtype: torch.dtype = getattr(torch, precision)
-        network = fold_batch_norm(network).to(device)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.eval().to(device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
 
     @torch.inference_mode()
     def __call__(self, image: Tensor) -> Tensor:
