@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monai_sr.batch.pipeline import ahead
 from monai_sr.errors import InputError
 from monai_sr.io import DicomOutput, check_output, list_series, open_volume, write_volume
 from monai_sr.io.image import is_image, output_name
@@ -83,8 +84,8 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
     """
     volume = job.read()
     check_output(volume, job.destination, overwrite, job.dicom)
-    finer = upscaler.stream(volume, progress)
-    write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
+    with ahead(volume) as read, ahead(upscaler.stream(read, progress)) as finer:
+        write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
     return len(volume.array)
 
 

@@ -1,0 +1,46 @@
+"""Reading, computing and writing at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from monai_sr.volume import LazyFrames, Volume
+
+DEPTH = 2
+"""Frames that wait, made, to be used: memory stays that of a few frames."""
+
+
+@contextmanager
+def ahead(volume: Volume) -> Iterator[Volume]:
+    """Make the next frames of a volume in a thread of its own while one is used.
+
+    Whoever asks for them one after the other waits no longer than for the slower of both. A frame's error is
+    raised where the frame is asked for.
+
+    Args:
+        volume: whose frames are read or computed when asked for.
+
+    Yields:
+        The same volume; its frames can be asked for until the context ends.
+    """
+    count = len(volume.array)
+    waiting: dict[int, Future[np.ndarray]] = {}
+    with ThreadPoolExecutor(1, thread_name_prefix="frames") as thread:
+
+        def frame(index: int) -> np.ndarray:
+            for skipped in [other for other in waiting if not index <= other <= index + DEPTH]:
+                waiting.pop(skipped).cancel()
+            for following in range(index, min(index + DEPTH + 1, count)):
+                if following not in waiting:
+                    waiting[following] = thread.submit(volume.array.__getitem__, following)
+            return waiting.pop(index).result()
+
+        try:
+            yield replace(volume, array=LazyFrames(tuple(volume.array.shape), volume.array.dtype, frame))
+        finally:
+            thread.shutdown(cancel_futures=True)
