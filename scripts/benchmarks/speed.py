@@ -1,0 +1,185 @@
+"""Time every network by every runtime that is here, against eager PyTorch in float32, in one run.
+
+All of a size are timed in turns, and the least of the turns counts, so that what else the machine does harms
+them alike. The matrix peak is that of a 4096³ product in the same precision, timed in the same turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from monai_sr.bundle import find_bundle
+from monai_sr.errors import InputError
+from monai_sr.runtimes import RUNTIMES, make_runtime
+from monai_sr.upscaler import choose_device
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBERS = Path(__file__).with_suffix(".json")
+PAGE = ROOT / "docs" / "speed.md"
+NETWORKS = {"EDSR": "edsr_mri", "SRResNet": "srgan_mri", "Swift-SRGAN": "swift_srgan_mri"}
+SCALE = 4
+START, END = "<!-- results: scripts/benchmarks/speed.py writes this part -->", "<!-- end of results -->"
+Row = dict[str, Any]
+
+
+def candidates(
+    network: nn.Module, device: torch.device, image: torch.Tensor
+) -> dict[tuple[str, str], Callable]:
+    """(Runtime, precision) -> what computes the image by it; those that are not installed are left out."""
+    eager = network.eval().to(device)
+
+    @torch.inference_mode()
+    def plain(image: torch.Tensor) -> torch.Tensor:
+        return eager(image.to(device)).cpu()
+
+    found: dict[tuple[str, str], Callable] = {("eager", "float32"): plain}
+    for runtime, precisions in RUNTIMES.items():
+        for precision in precisions.get(device.type, ()):
+            try:
+                made = make_runtime(network, device, runtime, precision, force_precision=True)
+            except InputError as error:
+                print(f"left out: {error}", file=sys.stderr)
+                continue
+            found[runtime, precision] = made
+    return found
+
+
+def least(calls: dict[Any, Callable[[], Any]], turns: int) -> dict[Any, float]:
+    """Least seconds of each call, over turns in which each is made once; one turn before them is not counted."""
+    seconds = dict.fromkeys(calls, float("inf"))
+    for turn in range(turns + 1):
+        for name, call in calls.items():
+            begin = time.perf_counter()
+            call()
+            if turn:
+                seconds[name] = min(seconds[name], time.perf_counter() - begin)
+    return seconds
+
+
+def matrix_product(precision: str, device: torch.device, size: int = 4096) -> tuple[Callable[[], Any], float]:
+    """A square matrix product on the device, and its operations."""
+    first, second = (torch.rand(size, size, dtype=getattr(torch, precision), device=device) for _ in range(2))
+
+    def call() -> None:
+        product = first @ second
+        product[0, 0].item()  # waits for a GPU
+
+    return call, 2.0 * size**3
+
+
+def measure(size: int, device: torch.device, turns: int) -> list[Row]:
+    """One row for every network, runtime and precision, for one image of size × size."""
+    image = torch.rand(1, 1, size, size)
+    calls: dict[Any, Callable[[], Any]] = {}
+    operations: dict[str, float] = {}
+    for title, name in NETWORKS.items():
+        network = find_bundle(name).network(SCALE)
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            network.eval()(image)
+        operations[title] = counter.get_total_flops()
+        for key, run in candidates(network, device, image).items():
+            calls[title, *key] = lambda run=run: run(image)
+    peak_operations = {}
+    for precision in {precision for _, _, precision in calls}:
+        call, peak_operations[precision] = matrix_product(precision, device)
+        calls["matrix product", "torch", precision] = call
+    seconds = least(calls, turns)
+    rows = []
+    for (title, runtime, precision), taken in seconds.items():
+        if title == "matrix product":
+            continue
+        peak = peak_operations[precision] / seconds["matrix product", "torch", precision]
+        rows.append(
+            {
+                "network": title,
+                "runtime": runtime,
+                "precision": precision,
+                "size": size,
+                "milliseconds": 1e3 * taken,
+                "megapixels_per_second": (size * SCALE) ** 2 / 1e6 / taken,
+                "of_matrix_peak": operations[title] / taken / peak,
+                "ratio_to_eager": seconds[title, "eager", "float32"] / taken,
+            }
+        )
+    return rows
+
+
+def machine(device: torch.device) -> dict[str, str]:
+    """What the numbers hold for."""
+    capabilities = torch.cpu.get_capabilities()
+    units = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)]
+    return {
+        "processor": f"{capabilities.get('cpu_name', platform.processor())}, {torch.get_num_threads()} threads",
+        "units": ", ".join(units),
+        "GPU": torch.cuda.get_device_name() if device.type == "cuda" else "not measured",
+        "torch": torch.__version__,
+    }
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown table."""
+    titles = [
+        "network",
+        "image",
+        "runtime",
+        "precision",
+        "ms",
+        "megapixels/s",
+        "of matrix peak",
+        "× eager float32",
+    ]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for row in rows:
+        size = row["size"]
+        cells = [row["network"], f"{size}² → {size * SCALE}²", row["runtime"], row["precision"]]
+        cells += [f"{row['milliseconds']:.0f}", f"{row['megapixels_per_second']:.2f}"]
+        cells += [f"{row['of_matrix_peak']:.0%}", f"{row['ratio_to_eager']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def text(kept: dict[str, Any]) -> str:
+    """The page with the numbers in place."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(START)
+    about = "\n".join(f"- {key}: {value}" for key, value in kept["machine"].items())
+    made = f"{table(kept['rows'])}\n\nMade by `{kept['command']}` on:\n{about}"
+    return f"{before}{START}\n{made}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> int:
+    """Measure and write, or with `--check` compare what is committed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="sides of the images")
+    parser.add_argument("--turns", type=int, default=5, help="how often each is timed")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--check", action="store_true", help="measure nothing; fail if the page is not up to date"
+    )
+    arguments = parser.parse_args()
+    if arguments.check:
+        kept = json.loads(NUMBERS.read_text(encoding="utf-8"))
+        return int(text(kept) != PAGE.read_text(encoding="utf-8"))
+    device = choose_device(arguments.device)
+    rows = [row for size in arguments.sizes for row in measure(size, device, arguments.turns)]
+    print(table(rows))
+    sizes = " ".join(map(str, arguments.sizes))
+    command = f"python scripts/benchmarks/speed.py --sizes {sizes} --turns {arguments.turns}"
+    kept = {"command": command, "machine": machine(device), "rows": rows}
+    NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(text(kept), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
