@@ -33,9 +33,7 @@ START, END = "<!-- results: scripts/benchmarks/speed.py writes this part -->", "
 Row = dict[str, Any]
 
 
-def candidates(
-    network: nn.Module, device: torch.device, image: torch.Tensor
-) -> dict[tuple[str, str], Callable]:
+def candidates(network: nn.Module, device: torch.device) -> dict[tuple[str, str], Callable]:
     """(Runtime, precision) -> what computes the image by it; those that are not installed are left out."""
     eager = network.eval().to(device)
 
@@ -56,7 +54,7 @@ def candidates(
 
 
 def least(calls: dict[Any, Callable[[], Any]], turns: int) -> dict[Any, float]:
-    """Least seconds of each call, over turns in which each is made once; one turn before them is not counted."""
+    """Least seconds of each call, over turns in which each is made once, after one that does not count."""
     seconds = dict.fromkeys(calls, float("inf"))
     for turn in range(turns + 1):
         for name, call in calls.items():
@@ -88,8 +86,8 @@ def measure(size: int, device: torch.device, turns: int) -> list[Row]:
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             network.eval()(image)
         operations[title] = counter.get_total_flops()
-        for key, run in candidates(network, device, image).items():
-            calls[title, *key] = lambda run=run: run(image)
+        for (runtime, precision), run in candidates(network, device).items():
+            calls[title, runtime, precision] = lambda run=run: run(image)
     peak_operations = {}
     for precision in {precision for _, _, precision in calls}:
         call, peak_operations[precision] = matrix_product(precision, device)
@@ -120,7 +118,8 @@ def machine(device: torch.device) -> dict[str, str]:
     capabilities = torch.cpu.get_capabilities()
     units = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)]
     return {
-        "processor": f"{capabilities.get('cpu_name', platform.processor())}, {torch.get_num_threads()} threads",
+        "processor": str(capabilities.get("cpu_name", platform.processor())),
+        "threads": str(torch.get_num_threads()),
         "units": ", ".join(units),
         "GPU": torch.cuda.get_device_name() if device.type == "cuda" else "not measured",
         "torch": torch.__version__,
