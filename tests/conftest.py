@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from tests.patient_data import no_patient_data, pytest_runtest_makereport  # noq
 # Set before torch, matplotlib or a BLAS is imported, since they read these only once.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Converted networks are named by what they compute, so tests share them without harm.
+os.environ["MONAI_SR_CACHE"] = str(Path(tempfile.gettempdir()) / "monai-sr-tests")
 
 # The same examples each time, and no failure because the machine is busy.
 settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -41,7 +41,7 @@ def test_equipment_is_the_scanner_and_the_software(derive):
     assert code(scanner.PurposeOfReferenceCodeSequence)[:2] == ("109101", "DCM")
     assert scanner.Manufacturer == "Maker"
     assert code(software.PurposeOfReferenceCodeSequence)[:2] == ("109102", "DCM")
-    assert list(software.SoftwareVersions) == ["0.1.0", "ab" * 32, "edsr_mri 0.1.0"]
+    assert list(software.SoftwareVersions) == ["0.1.0", "ab" * 32, "edsr_mri 0.1.0", "torch float32"]
 
 
 def test_earlier_history_is_kept(derive):
