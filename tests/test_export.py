@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.export import FORMATS, export_network, largest_difference
+from monai_sr.export import FORMATS, export_network
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
+from monai_sr.runtimes.conversion import largest_difference
 
 
 def network(kind=EDSR, scale_factor=2):
@@ -63,7 +64,7 @@ def test_an_export_that_differs_is_not_kept(tmp_path, monkeypatch):
         return lambda image: made(image) + 1
 
     monkeypatch.setitem(FORMATS, "onnx", (".onnx", wrong))
-    with pytest.raises(MonaiSRError, match=r"onnx export differs from its network by 1\.0e\+00"):
+    with pytest.raises(MonaiSRError, match=r"converted network differs from its original by 1\.0e\+00"):
         export_network(network(), tmp_path / "model.onnx", "onnx")
     assert not list(tmp_path.iterdir())
 

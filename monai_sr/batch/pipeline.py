@@ -28,7 +28,7 @@ def ahead(volume: Volume) -> Iterator[Volume]:
     Yields:
         The same volume; its frames can be asked for until the context ends.
     """
-    count = len(volume.array)
+    count, rows, columns = volume.array.shape
     waiting: dict[int, Future[np.ndarray]] = {}
     with ThreadPoolExecutor(1, thread_name_prefix="frames") as thread:
 
@@ -41,6 +41,6 @@ def ahead(volume: Volume) -> Iterator[Volume]:
             return waiting.pop(index).result()
 
         try:
-            yield replace(volume, array=LazyFrames(tuple(volume.array.shape), volume.array.dtype, frame))
+            yield replace(volume, array=LazyFrames((count, rows, columns), volume.array.dtype, frame))
         finally:
             thread.shutdown(cancel_futures=True)

@@ -19,7 +19,7 @@ from monai_sr.runtimes.torch_runtime import TorchRuntime
 
 _logger = logging.getLogger(__name__)
 
-RUNTIMES = {
+RUNTIMES: dict[str, dict[str, tuple[str, ...]]] = {
     "torch": {"cpu": ("float32", "bfloat16"), "cuda": ("float32", "float16", "bfloat16")},
     "openvino": {"cpu": ("float32", "bfloat16")},
     "onnxruntime": {"cpu": ("float32",)},

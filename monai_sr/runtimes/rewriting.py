@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -223,7 +224,7 @@ def _finish(traced: fx.GraphModule) -> fx.GraphModule:
     return traced.eval()
 
 
-def _chains(traced: fx.GraphModule, *types: type[nn.Module]) -> Iterator[tuple[list[fx.Node], list]]:
+def _chains(traced: fx.GraphModule, *types: type[nn.Module]) -> Iterator[tuple[list[fx.Node], list[Any]]]:
     """Modules of these types one behind the other, each used by the next one alone."""
     modules = dict(traced.named_modules())
     for start in list(traced.graph.nodes):

@@ -65,7 +65,12 @@ def test_an_error_is_raised_where_its_frame_is_asked_for():
 
 def test_no_thread_outlives_it():
     before = threading.active_count()
-    with pytest.raises(KeyError), ahead(volume(frame)) as read:
-        read.array[0]
-        raise KeyError("a writer's error")
+
+    def use():
+        with ahead(volume(frame)) as read:
+            read.array[0]
+            raise KeyError("a writer's error")
+
+    with pytest.raises(KeyError):
+        use()
     assert threading.active_count() == before

@@ -59,7 +59,9 @@ class Winding(nn.Module):
 
 def test_pytorch_takes_what_no_other_can():
     assert make_runtime(Winding(), CPU).name == "torch"
-    with pytest.raises(InputError, match="--runtime openvino cannot compute this network: use --runtime torch"):
+    with pytest.raises(
+        InputError, match="--runtime openvino cannot compute this network: use --runtime torch"
+    ):
         make_runtime(Winding(), CPU, "openvino")
 
 
