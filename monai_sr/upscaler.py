@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import nn
-from torch.fx.proxy import TraceError
 
 import monai_sr
 from monai_sr.bundle import DEFAULT_SCALE, find_bundle
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
-from monai_sr.runtimes import Runtime, make_runtime
-from monai_sr.runtimes.tiles import receptive_radius, tiled
+from monai_sr.runtimes import Runtime, choose_device, make_runtime
+from monai_sr.runtimes.memory import GIBIBYTE, bytes_per_pixel, largest_tile
+from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
 from monai_sr.volume import LazyFrames, Provenance, Volume, without_image
 from monai_sr.weights import read_weights
 
 _logger = logging.getLogger(__name__)
 
-TILE = 1024
-"""Frames with more rows or columns than this are computed in overlapping tiles, which bounds memory."""
+MEMORY = 4 * GIBIBYTE
+"""Bytes that the process may take by default: whatever the machine has, since tiles of another size add in
+another order, which may change a stored value in a million."""
+
+BATCH_PIXELS = 256**2
+"""Frames smaller than this are computed together, so that the calls' own cost stays out of sight."""
+
+BYTES_IN = 48
+"""What is held for each pixel of a frame that was read, in several types."""
+
+COPIES_OUT = 2
+"""How often a finer frame is held, beside those that are made ahead: as it was made, and as it is encoded."""
+
+AHEAD = 2
+"""Frames that a pipeline may make before they are asked for."""
 
 Progress = Callable[[int, int], None]
+Place = tuple[slice, ...]
 
 
 class Upscaler:
@@ -41,6 +55,7 @@ class Upscaler:
         device: where to compute.
         provenance: what the network is, for the record in the output; a nameless one by default.
         runtime: computes the network; PyTorch in float32 by default.
+        memory: bytes that the process may take; larger frames are computed in overlapping tiles.
 
     Example:
         >>> from monai_sr import EDSR
@@ -55,12 +70,15 @@ class Upscaler:
         device: str | torch.device = "cpu",
         provenance: Provenance | None = None,
         runtime: Runtime | None = None,
+        memory: int = MEMORY,
     ) -> None:
         scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
             raise ValueError(f"network must have an integer scale_factor, got {scale_factor!r}.")
         self.scale_factor = scale_factor
         self.network = network.eval()
+        self.memory = memory
+        self._radius, self._bytes_per_pixel = receptive_radius(network), bytes_per_pixel(network)
         self.runtime = runtime or TorchRuntime(network, torch.device(device), "float32")
         self.provenance = provenance or Provenance(
             scale_factor=scale_factor,
@@ -81,6 +99,7 @@ class Upscaler:
         runtime: str = "auto",
         precision: str = "auto",
         force_precision: bool = False,
+        memory: int = MEMORY,
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -94,6 +113,7 @@ class Upscaler:
             runtime: as of `make_runtime`.
             precision: as of `make_runtime`; what the bundle's card says was measured is taken by `auto`.
             force_precision: take a precision that was not measured.
+            memory: as of the constructor.
 
         Returns:
             The upscaler.
@@ -123,7 +143,7 @@ class Upscaler:
             description=loaded.description,
             computation=f"{made.name} {made.precision}",
         )
-        return cls(network, place, provenance, made)
+        return cls(network, place, provenance, made, memory)
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
         """Super-resolve a volume.
@@ -157,35 +177,62 @@ class Upscaler:
             InputError: if no pixel is finite.
             MonaiSRError: from a frame, if the network gives values that are not finite.
         """
-        intensity_range, floor = _survey(volume)
         count, rows, columns = volume.array.shape
+        intensity_range, floor = _survey(volume)
+        batch = min(count, max(1, BATCH_PIXELS // (rows * columns)))
+        copies = COPIES_OUT + min(count - 1, AHEAD + 1)
+        finer_bytes = volume.array.dtype.itemsize * self.scale_factor**2 * copies
+        tile = self._tile((count, rows, columns), batch, batch * rows * columns * (BYTES_IN + finer_bytes))
+
+        @lru_cache(1)
+        def finer_batch(first: int) -> np.ndarray:
+            # The last batch ends with the last frame, as large as the others: runtimes compile for a shape.
+            first = min(first, count - batch)
+            return self._upscale(volume, range(first, first + batch), intensity_range, floor, tile)
 
         def finer(index: int) -> np.ndarray:
-            frame = self._upscale(volume, index, intensity_range, floor)
+            first = index - index % batch
+            frame: np.ndarray = finer_batch(first)[index - min(first, count - batch)]
             if progress is not None:
                 progress(index + 1, count)
             return frame
 
-        shape = (count, rows * self.scale_factor, columns * self.scale_factor)
         return replace(
             volume,
-            array=LazyFrames(shape, volume.array.dtype, finer),
+            array=LazyFrames(self._finer_shape(volume.array.shape), volume.array.dtype, finer),
             affine=scale_affine(volume.affine, self.scale_factor),
         )
 
+    def _tile(self, shape: tuple[int, ...], batch: int, held: int) -> int:
+        """Side of the tiles in which so many frames fit into the memory, beside what is held."""
+        return largest_tile(self.memory, held, batch * self._bytes_per_pixel, self._radius, *shape[1:])
+
     def _upscale(
-        self, volume: Volume, index: int, intensity_range: IntensityRange, floor: float
+        self, volume: Volume, frames: range, intensity_range: IntensityRange, floor: float, tile: int
     ) -> np.ndarray:
-        """Finer stored values of one frame, none below `floor`."""
-        stored = volume.array[index]
-        empty = without_image(stored, volume.padding)
-        real = stored * volume.slope[index] + volume.intercept[index]
-        high = intensity_range.restore(self._infer(intensity_range.normalize(fill_nearest(real, empty))))
-        if not np.isfinite(high).all():
-            raise MonaiSRError(f"The network gave no finite values for frame {index + 1}: check its weights.")
-        finer = self._to_stored(high, volume, index, floor)
-        mask = self._repeat(empty)
-        finer[mask] = self._repeat(stored)[mask]
+        """Finer stored values of some frames, shape (n, H·s, W·s), none below `floor`."""
+        stored = np.stack([volume.array[index] for index in frames])
+        kept = without_image(stored, volume.padding)
+        low = np.empty(stored.shape, np.float32)
+        for number, index in enumerate(frames):
+            real = stored[number] * volume.slope[index] + volume.intercept[index]
+            low[number] = normal = intensity_range.normalize(fill_nearest(real, kept[number]))
+            # Nothing to sharpen, and a network would draw a faint border.
+            kept[number] |= normal.min() == normal.max()
+        if kept.all():
+            return self._repeat(stored)
+        finer = np.empty(self._finer_shape(stored.shape), stored.dtype)
+        for here, there, high in self._infer(low, tile):
+            if not np.isfinite(high).all():
+                raise MonaiSRError(
+                    f"The network gave values that are not finite in frames {frames.start + 1} to "
+                    f"{frames.stop}: check its weights."
+                )
+            for number, index in enumerate(frames):
+                values = self._to_stored(intensity_range.restore(high[number]), volume, index, floor)
+                mask = self._repeat(kept[number][here])
+                values[mask] = self._repeat(stored[number][here])[mask]
+                finer[number][there] = values
         return finer
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
@@ -196,33 +243,33 @@ class Upscaler:
 
         Returns:
             float64 array of shape (n, H·s, W·s), in the same unit.
+
+        Raises:
+            InputError: if there is not enough memory.
         """
         intensity_range = IntensityRange.from_array(frames)
-        low = intensity_range.normalize(frames)
-        return intensity_range.restore(np.stack([self._infer(frame) for frame in low]))
+        finer = np.empty(self._finer_shape(frames.shape))
+        held = frames[0].size * (BYTES_IN + finer.itemsize * self.scale_factor**2)
+        tile = self._tile(frames.shape, 1, held)
+        for number, frame in enumerate(frames):
+            low = intensity_range.normalize(frame)
+            if low.min() == low.max():
+                finer[number] = self._repeat(frame)
+                continue
+            for _, there, high in self._infer(low[None].astype(np.float32), tile):
+                finer[number][there] = intensity_range.restore(high[0])
+        return finer
 
-    @torch.inference_mode()
-    def _infer(self, frame: np.ndarray) -> np.ndarray:
-        """Network on one normalised frame (H, W)."""
-        if frame.min() == frame.max():
-            # Nothing to sharpen, and a network would draw a faint border.
-            return self._repeat(frame)
-        image = torch.from_numpy(frame.astype(np.float32))[None, None]
-        pred = (
-            self.runtime(image)
-            if max(frame.shape) <= TILE
-            else tiled(self.runtime, image, self.scale_factor, TILE, self._radius)
-        )
-        high: np.ndarray = pred[0, 0].numpy()
-        return high
+    def _infer(self, low: np.ndarray, tile: int) -> Iterator[tuple[Place, Place, np.ndarray]]:
+        """Network on normalised frames (n, H, W): a place in them, one in the output, and what is there."""
+        image, scale = torch.from_numpy(low)[:, None], self.scale_factor
+        for rows, columns, high in pieces(self.runtime, image, scale, tile, self._radius):
+            there = tuple(slice(part.start * scale, part.stop * scale) for part in (rows, columns))
+            yield (rows, columns), there, high[:, 0].numpy()
 
-    @cached_property
-    def _radius(self) -> int:
-        try:
-            return receptive_radius(self.network)
-        except TraceError:
-            # A network of the user's own making: far beyond what any of ours looks at.
-            return TILE // 8
+    def _finer_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        count, rows, columns = shape
+        return count, rows * self.scale_factor, columns * self.scale_factor
 
     @staticmethod
     def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:
@@ -289,23 +336,3 @@ def fill_nearest(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:
     nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
     filled: np.ndarray = frame[tuple(nearest)]
     return filled
-
-
-def choose_device(device: str) -> torch.device:
-    """The device that a name means here.
-
-    Args:
-        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
-
-    Returns:
-        The device.
-
-    Raises:
-        InputError: if it is none of these, or there is no GPU.
-    """
-    if device not in {"auto", "cpu", "cuda"}:
-        raise InputError(f"There is no device {device}: use auto, cpu or cuda.")
-    available = torch.cuda.is_available()
-    if device == "cuda" and not available:
-        raise InputError("No CUDA device was found: use --device cpu, or install a CUDA build of PyTorch.")
-    return torch.device("cuda" if device != "cpu" and available else "cpu")

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from monai_sr import EDSR, upscaler
+from monai_sr import EDSR
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
-from monai_sr.upscaler import Upscaler, choose_device
+from monai_sr.runtimes.memory import GIBIBYTE
+from monai_sr.upscaler import BATCH_PIXELS, Upscaler
 from monai_sr.volume import Source, Volume
 
 AFFINE = np.array([[0.0, 0.6, 0.1, -30], [0.9, 0, 0, 12.5], [0, 0.1, 4, 40], [0, 0, 0, 1]])
@@ -28,6 +29,14 @@ class Function(nn.Module):
 
     def forward(self, x):
         return self.function(F.interpolate(x, scale_factor=self.scale_factor, mode="nearest-exact"))
+
+
+def images_seen(source):
+    """What the network is given, a batch at a time."""
+    network, seen = Function(), []
+    network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()))
+    Upscaler(network)(source)
+    return seen
 
 
 def nearest(scale_factor=2):
@@ -96,11 +105,10 @@ def test_slope_and_intercept_of_each_frame_are_respected():
     slope, intercept = np.array([1.0, 0.25, 3.0]), np.array([-1024.0, 0.0, 50.0])
     np.testing.assert_array_equal(nearest()(volume(array, slope, intercept)).array, repeated(array))
 
-    # Frames of one real value in different encodings look alike to the network: its output is one value, too.
-    same = np.stack([np.full((4, 4), stored, np.int16) for stored in (100, 50, 200)])
-    seen = []
-    Upscaler(Function(lambda x: seen.append(x) or x))(volume(same, [1.0, 2.0, 0.5]))
-    assert all(torch.equal(x, seen[0]) for x in seen)
+    # Frames of the same real values in different encodings look alike to the network.
+    real = 4 * np.arange(16, dtype=np.int16).reshape(4, 4)
+    (seen,) = images_seen(volume(np.stack([real, real // 2, 2 * real]), [1.0, 2.0, 0.5]))
+    assert all(torch.equal(image, seen[0]) for image in seen)
 
 
 def test_an_overshoot_stays_within_the_bits_that_are_stored():
@@ -127,12 +135,11 @@ def padded():
 
 
 def test_padding_is_filled_from_the_image_s_edge_for_the_network():
-    seen = []
     source = padded()
-    Upscaler(Function(lambda x: seen.append(x[0, 0, ::2, ::2].numpy()) or x))(source)
+    (seen,) = images_seen(source)
     image = source.array[[0, 2], :, 4:]
     low, high = np.percentile(image, [0.1, 99.9])
-    for frame, found in ((source.array[0], seen[0]), (source.array[2], seen[1])):
+    for frame, found in ((source.array[0], seen[0, 0]), (source.array[2], seen[2, 0])):
         expected = np.concatenate([frame[:, [4] * 4], frame[:, 4:]], axis=1)
         np.testing.assert_allclose(found, (expected - low) / (high - low), atol=1e-5)
 
@@ -173,7 +180,7 @@ def test_pixels_that_are_not_finite_neither_spread_nor_vanish():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_network_without_finite_values_is_refused(value):
-    with pytest.raises(MonaiSRError, match="frame 1"):
+    with pytest.raises(MonaiSRError, match="in frames 1 to 3"):
         Upscaler(Function(lambda x: x * value))(volume(noise()))
 
 
@@ -224,9 +231,9 @@ def test_tiles_join_to_the_whole(monkeypatch, scale_factor, size):
         network.tail.weight.normal_(0, 0.02)  # away from the interpolation that it starts as
     smooth = F.interpolate(torch.rand(2, 1, 10, 10), size, mode="bicubic")[:, 0].numpy()
     whole = Upscaler(network).predict(smooth)
-    monkeypatch.setattr(upscaler, "TILE", 32)
     seen = []
     network.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].shape))
+    monkeypatch.setattr(Upscaler, "_tile", lambda *arguments: 32)
     tiled = Upscaler(network).predict(smooth)
     assert len(seen) > 2
     assert max(max(shape[2:]) for shape in seen) <= 32
@@ -234,10 +241,28 @@ def test_tiles_join_to_the_whole(monkeypatch, scale_factor, size):
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.ptp(whole))
 
 
-def test_tiles_keep_every_pixel(monkeypatch):
-    monkeypatch.setattr(upscaler, "TILE", 16)
-    source = volume(noise(np.uint16, (1, 37, 50)))
+@pytest.mark.parametrize("tile", [16, 23, 64])
+def test_tiles_keep_every_pixel(monkeypatch, tile):
+    monkeypatch.setattr(Upscaler, "_tile", lambda *arguments: tile)
+    source = volume(noise(np.uint16, (3, 37, 50)))
     np.testing.assert_array_equal(nearest(3)(source).array, repeated(source.array, 3))
+
+
+def test_too_little_memory_is_refused_with_the_least():
+    frames, network = noise(shape=(1, 700, 700)), EDSR(2, channels=64, num_blocks=2)
+    with pytest.raises(InputError, match=r"0\.5 GiB .* 700 x 700 pixels: use --memory 1\.1G or more"):
+        Upscaler(network, memory=GIBIBYTE // 2)(volume(frames))
+    Upscaler(network, memory=int(1.1 * GIBIBYTE)).stream(volume(frames))
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 11])
+def test_small_frames_are_computed_together_and_each_once_asked_for(count):
+    side = int((BATCH_PIXELS / 4) ** 0.5)
+    source = volume(noise(np.int16, (count, side, side)))
+    assert [len(batch) for batch in images_seen(source)] == {1: [1], 4: [4], 5: [4, 4], 11: [4, 4, 4]}[count]
+    frames = nearest().stream(source).array
+    for index in (count - 1, 0, count // 2):
+        np.testing.assert_array_equal(frames[index], repeated(source.array)[index])
 
 
 def test_predict_takes_any_unit():
@@ -270,15 +295,3 @@ def test_a_network_without_a_scale_is_refused():
 def test_a_network_of_one_s_own_is_named_in_the_provenance():
     found = Upscaler(EDSR(4, channels=4, num_blocks=1)).provenance
     assert (found.scale_factor, found.bundle, found.weights_sha256) == (4, "EDSR", "none")
-
-
-def test_devices(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
-    with pytest.raises(InputError, match=r"No CUDA device.*--device cpu"):
-        choose_device("cuda")
-    with pytest.raises(InputError, match="no device tpu"):
-        choose_device("tpu")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
-    assert choose_device("cpu") == torch.device("cpu")

@@ -9,10 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from monai_sr.upscaler import AHEAD
 from monai_sr.volume import LazyFrames, Volume
-
-DEPTH = 2
-"""Frames that wait, made, to be used: memory stays that of a few frames."""
 
 
 @contextmanager
@@ -33,9 +31,9 @@ def ahead(volume: Volume) -> Iterator[Volume]:
     with ThreadPoolExecutor(1, thread_name_prefix="frames") as thread:
 
         def frame(index: int) -> np.ndarray:
-            for skipped in [other for other in waiting if not index <= other <= index + DEPTH]:
+            for skipped in [other for other in waiting if not index <= other <= index + AHEAD]:
                 waiting.pop(skipped).cancel()
-            for following in range(index, min(index + DEPTH + 1, count)):
+            for following in range(index, min(index + AHEAD + 1, count)):
                 if following not in waiting:
                     waiting[following] = thread.submit(volume.array.__getitem__, following)
             return waiting.pop(index).result()

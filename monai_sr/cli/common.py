@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,9 @@ PrecisionOption = Annotated[
 ForcePrecisionOption = Annotated[
     bool, typer.Option("--force-precision", help="Take a precision that was not measured.")
 ]
+MemoryOption = Annotated[
+    str, typer.Option(help="Most memory to take, such as 4G or 512M; larger images are computed in tiles.")
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 
@@ -63,6 +67,28 @@ def chosen_bundle(name_or_path: str, trust: bool) -> Path:
             "see what it holds and who made it, then add --trust."
         )
     return bundle.root
+
+
+def parse_bytes(size: str) -> int:
+    """A number of bytes as a user writes it.
+
+    Args:
+        size: such as 4G, 512M or 1.5 GiB, by powers of 1024.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        InputError: if it is none.
+
+    Example:
+        >>> parse_bytes("512M")
+        536870912
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", size.strip(), re.IGNORECASE)
+    if match is None:
+        raise InputError(f"{size} is no size of memory: write it as 4G or 512M.")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def progress_bar() -> Progress:

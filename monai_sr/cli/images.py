@@ -14,6 +14,7 @@ from monai_sr.cli.common import (
     BundleOption,
     DeviceOption,
     ForcePrecisionOption,
+    MemoryOption,
     OverwriteOption,
     PrecisionOption,
     RuntimeOption,
@@ -24,6 +25,7 @@ from monai_sr.cli.common import (
     chosen_bundle,
     console,
     errors,
+    parse_bytes,
     progress_bar,
 )
 from monai_sr.errors import InputError
@@ -55,6 +57,7 @@ def upscale(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     force_precision: ForcePrecisionOption = False,
+    memory: MemoryOption = "4G",
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
@@ -111,6 +114,7 @@ def upscale(
         runtime,
         precision,
         force_precision,
+        parse_bytes(memory),
     )
     if recursive:
         if series is not None or overwrite:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -152,9 +153,11 @@ def _write(
         derived = header()
         vr = "OW" if derived.BitsAllocated > 8 else "OB"
         dtype = frames[0].dtype.newbyteorder("<")
-        pixels = b"".join(frame.astype(dtype, copy=False).tobytes() for frame in frames)
-        derived["PixelData"] = DataElement("PixelData", vr, pixels + b"\0" * (size % 2))
-        if syntax != ExplicitVRLittleEndian:
+        pixels = b"".join(frame.astype(dtype, copy=False).tobytes() for frame in frames) + b"\0" * (size % 2)
+        # From a buffer pydicom writes a part at a time, where it would copy bytes twice.
+        plain = syntax == ExplicitVRLittleEndian
+        derived["PixelData"] = DataElement("PixelData", vr, BytesIO(pixels) if plain else pixels)
+        if not plain:
             derived.compress(syntax, generate_instance_uid=False)
         dcmwrite(file, derived, enforce_file_format=True)
     except OSError:

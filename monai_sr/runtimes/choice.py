@@ -110,3 +110,23 @@ def _make(network: nn.Module, device: torch.device, name: str, precision: str) -
     if name == "openvino":
         return OpenVINORuntime(rearranged(network), precision)
     return ONNXRuntime(rearranged(network))
+
+
+def choose_device(device: str) -> torch.device:
+    """The device that a name means here.
+
+    Args:
+        device: `auto` (a GPU if there is one), `cpu` or `cuda`.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: if it is none of these, or there is no GPU.
+    """
+    if device not in {"auto", "cpu", "cuda"}:
+        raise InputError(f"There is no device {device}: use auto, cpu or cuda.")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("No CUDA device was found: use --device cpu, or install a CUDA build of PyTorch.")
+    return torch.device("cuda" if device != "cpu" and available else "cpu")

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
@@ -214,7 +215,11 @@ def trace(network: nn.Module) -> fx.GraphModule:
     Raises:
         torch.fx.proxy.TraceError: if its structure cannot be followed.
     """
-    return fx.symbolic_trace(copy.deepcopy(network).eval())
+    try:
+        return fx.symbolic_trace(copy.deepcopy(network).eval())
+    except Exception as error:
+        # Code that was not written for it fails in its own ways.
+        raise TraceError(f"{type(network).__name__} cannot be followed") from error
 
 
 def _finish(traced: fx.GraphModule) -> fx.GraphModule:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
 from torch import Tensor, nn
+from torch.fx.proxy import TraceError
 
 from monai_sr.runtimes.rewriting import trace
+
+UNKNOWN_RADIUS = 128
+"""Pixels that a network of unknown structure may look at: more than any of ours does."""
 
 
 def receptive_radius(network: nn.Module) -> int:
@@ -20,16 +24,17 @@ def receptive_radius(network: nn.Module) -> int:
             as residual connections and an interpolated skip, reach less far.
 
     Returns:
-        Most input pixels, in rows or in columns, between an output pixel and one that it depends on.
-
-    Raises:
-        torch.fx.proxy.TraceError: if its structure cannot be followed.
+        Most input pixels, in rows or in columns, between an output pixel and one that it depends on;
+        `UNKNOWN_RADIUS` if its structure cannot be followed.
 
     Example:
         >>> receptive_radius(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.PixelShuffle(2)))
         1
     """
-    traced = trace(network)
+    try:
+        traced = trace(network)
+    except TraceError:
+        return UNKNOWN_RADIUS
     modules = dict(traced.named_modules())
     radius = 0
     for node in reversed(traced.graph.nodes):
@@ -43,9 +48,9 @@ def receptive_radius(network: nn.Module) -> int:
     return radius
 
 
-def tiled(
+def pieces(
     run: Callable[[Tensor], Tensor], image: Tensor, scale_factor: int, tile: int, radius: int
-) -> Tensor:
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Compute an image piece by piece, each with all the surroundings that it depends on.
 
     MONAI's sliding windows blend their borders instead, by which no pixel stays what the whole image gives.
@@ -54,27 +59,23 @@ def tiled(
         run: maps (N, 1, h, w) to (N, 1, h·s, w·s).
         image: shape (N, 1, H, W).
         scale_factor: s.
-        tile: most rows and columns that are given to `run`, more than twice the radius.
+        tile: most rows and columns that are given to `run`, more than twice the radius unless the image is no
+            larger.
         radius: of `run`, see `receptive_radius`.
 
-    Returns:
-        Shape (N, 1, H·s, W·s).
+    Yields:
+        Rows, columns of the image, and what `run` makes of them, shape (N, 1, rows·s, columns·s). Every pixel
+        comes once.
 
     Raises:
         ValueError: if the tile is too small.
     """
-    if tile <= 2 * radius:
-        raise ValueError(f"tile is {tile}: give more than twice the radius of {radius}.")
     rows, columns = image.shape[2:]
-    if max(rows, columns) <= tile:
-        return run(image)
-    high = image.new_empty(*image.shape[:2], rows * scale_factor, columns * scale_factor)
+    if max(rows, columns) > tile and tile <= 2 * radius:
+        raise ValueError(f"tile is {tile}: give more than twice the radius of {radius}.")
     for row, column in product(_windows(rows, tile, radius), _windows(columns, tile, radius)):
         part = run(image[:, :, row.window, column.window])
-        high[:, :, row.kept(scale_factor), column.kept(scale_factor)] = part[
-            :, :, row.kept_of_window(scale_factor), column.kept_of_window(scale_factor)
-        ]
-    return high
+        yield row.kept, column.kept, part[:, :, row.inner(scale_factor), column.inner(scale_factor)]
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,12 @@ class _Window:
     def window(self) -> slice:
         return slice(self.start, self.stop)
 
-    def kept(self, scale_factor: int) -> slice:
-        return slice(self.first * scale_factor, self.last * scale_factor)
+    @property
+    def kept(self) -> slice:
+        return slice(self.first, self.last)
 
-    def kept_of_window(self, scale_factor: int) -> slice:
+    def inner(self, scale_factor: int) -> slice:
+        """What is kept, in what was computed of the window."""
         return slice((self.first - self.start) * scale_factor, (self.last - self.start) * scale_factor)
 
 

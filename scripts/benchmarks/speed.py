@@ -21,8 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from monai_sr.bundle import find_bundle
 from monai_sr.errors import InputError
-from monai_sr.runtimes import RUNTIMES, make_runtime
-from monai_sr.upscaler import choose_device
+from monai_sr.runtimes import RUNTIMES, choose_device, make_runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_suffix(".json")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monai_sr.batch.pipeline import DEPTH, ahead
+from monai_sr.batch.pipeline import ahead
+from monai_sr.upscaler import AHEAD
 from monai_sr.volume import LazyFrames, Source, Volume
 
 COUNT = 12
@@ -40,8 +41,8 @@ def test_the_next_frame_is_made_while_one_is_used():
 
     with ahead(volume(make)) as read:
         read.array[0]
-        assert made[DEPTH].wait(10)
-        assert not made[DEPTH + 1].wait(0.2)
+        assert made[AHEAD].wait(10)
+        assert not made[AHEAD + 1].wait(0.2)
 
 
 def test_each_frame_is_made_once():

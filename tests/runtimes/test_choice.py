@@ -9,7 +9,7 @@ from torch import nn
 
 from monai_sr.errors import InputError
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
-from monai_sr.runtimes import RUNTIMES, make_runtime
+from monai_sr.runtimes import RUNTIMES, choose_device, make_runtime
 from monai_sr.runtimes.conversion import largest_difference
 from tests.runtimes.networks import trained
 
@@ -103,3 +103,15 @@ def test_a_forced_precision_computes_in_it():
     assert forced.precision == "bfloat16"
     error = float((forced(image) - exact).abs().max() / exact.abs().max())
     assert 1e-5 < error < 0.05
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == choose_device("cpu") == torch.device("cpu")
+    with pytest.raises(InputError, match=r"No CUDA device.*--device cpu"):
+        choose_device("cuda")
+    with pytest.raises(InputError, match="no device tpu"):
+        choose_device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
+    assert choose_device("cpu") == torch.device("cpu")

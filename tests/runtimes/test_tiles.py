@@ -6,10 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
-from monai_sr.runtimes.tiles import receptive_radius, tiled
+from monai_sr.runtimes.tiles import UNKNOWN_RADIUS, pieces, receptive_radius
 from tests.runtimes.networks import trained
 
 NETWORKS = [EDSR, SRResNet, SwiftSRGAN]
+
+
+def tiled(run, image, scale_factor, tile, radius):
+    rows, columns = (side * scale_factor for side in image.shape[2:])
+    joined = torch.full((*image.shape[:2], rows, columns), torch.nan)
+    for row, column, part in pieces(run, image, scale_factor, tile, radius):
+        place = joined[
+            :,
+            :,
+            row.start * scale_factor : row.stop * scale_factor,
+            column.start * scale_factor : column.stop * scale_factor,
+        ]
+        assert place.isnan().all()
+        place.copy_(part)
+    return joined
 
 
 @pytest.mark.parametrize("scale_factor", [2, 4])
@@ -55,3 +70,11 @@ def test_a_smaller_overlap_shows():
 def test_a_tile_within_the_overlap_is_refused():
     with pytest.raises(ValueError, match="more than twice the radius of 5"):
         tiled(torch.nn.Identity(), torch.zeros(1, 1, 50, 50), 1, 10, 5)
+
+
+def test_a_network_that_cannot_be_followed_overlaps_by_far():
+    class Winding(torch.nn.Module):
+        def forward(self, x):
+            return x if x.mean() > 0 else -x
+
+    assert receptive_radius(Winding()) == UNKNOWN_RADIUS

@@ -1,0 +1,95 @@
+"""How much memory a network takes, and the largest tile within a limit."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.fx.proxy import TraceError
+
+from monai_sr.errors import InputError
+from monai_sr.runtimes.rewriting import trace
+
+GIBIBYTE = 2**30
+
+RESERVED = GIBIBYTE
+"""Bytes for Python, its libraries and a compiled network; 0.75 GiB of them are taken at the start."""
+
+MARGIN = 1.25
+"""What a runtime needs, by what its largest step reads and writes; 0.7 to 1.1 were measured."""
+
+UNKNOWN_BYTES = 16 * 1024
+"""Bytes for each input pixel of a network that cannot be followed, twice what any of ours takes."""
+
+EXAMPLE_SIZE = 16
+
+
+def bytes_per_pixel(network: nn.Module) -> int:
+    """Memory that a network takes to compute, by the size of its image.
+
+    Args:
+        network: a generator.
+
+    Returns:
+        Bytes of float32 that exist at once, at most, for each input pixel, with a margin.
+
+    Example:
+        >>> bytes_per_pixel(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()))  # 4 channels in, 4 out
+        40
+    """
+    example = torch.empty(1, 1, EXAMPLE_SIZE, EXAMPLE_SIZE, device="meta")
+    try:
+        traced = trace(network)
+        ShapeProp(traced.to("meta")).propagate(example)
+    except (TraceError, RuntimeError):
+        return UNKNOWN_BYTES
+    nodes = [node for node in traced.graph.nodes if "tensor_meta" in node.meta and node.op != "get_attr"]
+    order = {node: index for index, node in enumerate(nodes)}
+    last_use = {node: max((order.get(user, 0) for user in node.users), default=0) for node in nodes}
+    alive = [
+        sum(
+            math.prod(node.meta["tensor_meta"].shape)
+            for node in nodes[: index + 1]
+            if node is at or last_use[node] >= index
+        )
+        for index, at in enumerate(nodes)
+    ]
+    return math.ceil(4 * MARGIN * max(map(int, alive)) / EXAMPLE_SIZE**2)
+
+
+def largest_tile(limit: int, held: int, per_pixel: int, radius: int, rows: int, columns: int) -> int:
+    """The largest tile whose computation stays within a limit.
+
+    Args:
+        limit: bytes that the process may take.
+        held: bytes of the frames that are in memory meanwhile.
+        per_pixel: bytes for each pixel of a tile, see `bytes_per_pixel`.
+        radius: by which tiles overlap, see `receptive_radius`.
+        rows: of the whole image.
+        columns: of the whole image.
+
+    Returns:
+        Side in pixels; the larger side of the image where it fits as a whole.
+
+    Raises:
+        InputError: if not even the smallest useful tile fits; says the least limit.
+
+    Example:
+        >>> [largest_tile(limit * GIBIBYTE, 0, 8000, 40, 512, 512) for limit in (4, 2)]
+        [512, 360]
+    """
+    free = limit - RESERVED - held
+    if rows * columns * per_pixel <= free:
+        return max(rows, columns)
+    # Below three radii, eight of nine pixels would be computed for their neighbours alone.
+    smallest = min(8 * math.ceil(3 * radius / 8) + 8, max(rows, columns))
+    side = math.isqrt(max(0, free // per_pixel)) // 8 * 8
+    if side < smallest:
+        least = (RESERVED + held + smallest**2 * per_pixel) / GIBIBYTE
+        raise InputError(
+            f"{limit / GIBIBYTE:.1f} GiB of memory are too few for an image of {rows} x {columns} pixels: "
+            f"use --memory {math.ceil(10 * least) / 10:.1f}G or more."
+        )
+    return side
