@@ -8,7 +8,7 @@ import shutil
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,10 @@ class ArchiveJob(Job):
     files: int
 
 
+Engine = Callable[[Iterator[ArchiveJob]], Iterator[Outcome]]
+"""Does jobs, each taken when there is room for it, and gives what became of each as it ends."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """What became of an archive in one run.
@@ -69,6 +73,7 @@ def run_archive(
     resume: bool = False,
     include_derived: bool = False,
     dicom: DicomOutput | None = None,
+    engine: Engine | None = None,
     on_outcome: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> Summary:
     """Upscale every image below a folder; none stops the others.
@@ -85,6 +90,7 @@ def run_archive(
         resume: continue an earlier batch: what is done stays, unless its series has gained or lost files.
         include_derived: upscale also the series that this software made.
         dicom: how DICOM is written; other formats stay as they are.
+        engine: does the jobs; one after the other, here, by default.
         on_outcome: called with what became of each job, as it ends, and with the number of jobs.
 
     Returns:
@@ -110,8 +116,7 @@ def run_archive(
         # A job that ends its process, for want of memory, say, must not keep the others from being done.
         jobs.sort(key=lambda job: job.name in report.unfinished and not job.destination.exists())
         counts: Counter[Status] = Counter()
-        for job in jobs:
-            outcome = _do(upscaler, job, report)
+        for outcome in _outcomes(jobs, report, engine or partial(_in_turn, upscaler)):
             counts[outcome.status] += 1
             on_outcome(outcome, len(jobs))
     return Summary(counts, others)
@@ -164,24 +169,49 @@ def _read(series: Series, include_derived: bool) -> Volume:
     return series.read()
 
 
-def _do(upscaler: Upscaler, job: ArchiveJob, report: Report) -> Outcome:
-    """See to it that a job is done and recorded."""
+def _in_turn(upscaler: Upscaler, jobs: Iterator[ArchiveJob]) -> Iterator[Outcome]:
+    for job in jobs:
+        yield attempt(upscaler, job)
+
+
+def _outcomes(jobs: list[ArchiveJob], report: Report, engine: Engine) -> Iterator[Outcome]:
+    """See to it that every job is done and recorded."""
+    settled: list[Outcome] = []
+    begun: list[ArchiveJob] = []
+
+    def to_do() -> Iterator[ArchiveJob]:
+        for job in jobs:
+            if (outcome := _settled(job, report)) is not None:
+                settled.append(outcome)
+                continue
+            if not job.destination.exists():
+                begun.append(job)
+            report.begin(job.name)
+            yield job
+
+    try:
+        for outcome in engine(to_do()):
+            report.add(outcome)
+            yield from (*settled, outcome)
+            settled.clear()
+    except KeyboardInterrupt:
+        # It may come when an output is there, and before the record is.
+        for job in begun:
+            if job.name not in report.done and (found := _found(job)):
+                report.add(found)
+        raise
+    yield from settled
+
+
+def _settled(job: ArchiveJob, report: Report) -> Outcome | None:
+    """What became of a job in an earlier run, where nothing is left to do."""
     recorded, present = report.done.get(job.name), job.destination.exists()
     if present and recorded == job.files:
         return Outcome("skipped", job.name, job.name, job.sources, job.files, reason="done by an earlier run")
-    try:
-        if present and recorded is None and (found := _found(job)):
-            report.add(found)
-            return replace(found, status="skipped")
-        report.begin(job.name)
-        outcome = _attempt(upscaler, job)
-        report.add(outcome)
-    except KeyboardInterrupt:
-        # It may come when the output is there, and before the record is.
-        if not present and job.name not in report.done and (found := _found(job)):
-            report.add(found)
-        raise
-    return outcome
+    if present and recorded is None and (found := _found(job)):
+        report.add(found)
+        return replace(found, status="skipped")
+    return None
 
 
 def _found(job: ArchiveJob) -> Outcome | None:
@@ -193,7 +223,16 @@ def _found(job: ArchiveJob) -> Outcome | None:
     return Outcome("done", job.name, job.name, job.sources, job.files, images, _FOUND)
 
 
-def _attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
+def attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
+    """Do a job, whatever happens.
+
+    Args:
+        upscaler: what super-resolves.
+        job: of an archive.
+
+    Returns:
+        What became of it.
+    """
     start = time.monotonic()
 
     def ended(status: Status, reason: str = "", images: int = 0) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -33,7 +33,6 @@ from monai_sr.errors import InputError
 if TYPE_CHECKING:
     from monai_sr.batch import Outcome
     from monai_sr.io import DicomOutput
-    from monai_sr.upscaler import Upscaler
 
 SOME_WERE_NOT_DONE = 3
 """Exit code when images of an archive were refused or failed."""
@@ -78,6 +77,10 @@ def upscale(
             "--include-derived", help="With --recursive, also the series that monai-sr itself made."
         ),
     ] = False,
+    engine: Annotated[
+        str, typer.Option(help="With --recursive: local, or ray for a cluster that shares the folders.")
+    ] = "local",
+    address: Annotated[str, typer.Option(help="Of the Ray cluster, HOST:PORT.")] = "auto",
     transfer_syntax: Annotated[
         str | None,
         typer.Option(help="Of DICOM output: explicit (the default), or jpegls or rle, which lose nothing."),
@@ -104,28 +107,30 @@ def upscale(
     if transfer_syntax is not None or secondary_capture:
         dicom = DicomOutput(transfer_syntax or "explicit", secondary_capture)
     folder = chosen_bundle(bundle, trust)
-    make_upscaler = partial(
-        Upscaler.from_bundle,
-        folder,
-        scale_factor,
-        weights,
-        device,
-        alpha,
-        runtime,
-        precision,
-        force_precision,
-        parse_bytes(memory),
-    )
+    options: dict[str, Any] = {
+        "bundle": folder,
+        "scale_factor": scale_factor,
+        "weights": weights,
+        "device": device,
+        "alpha": alpha,
+        "runtime": runtime,
+        "precision": precision,
+        "force_precision": force_precision,
+        "memory": parse_bytes(memory),
+    }
+    if engine not in ("local", "ray"):
+        raise InputError(f"There is no engine {engine}: use local or ray.")
     if recursive:
         if series is not None or overwrite:
             raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
-        _upscale_archive(make_upscaler(), Path(source), destination, resume, include_derived, dicom)
+        ray_address = address if engine == "ray" else None
+        _upscale_archive(options, ray_address, Path(source), destination, resume, include_derived, dicom)
         return
-    if resume or include_derived:
-        raise InputError("--resume and --include-derived are for an archive: add --recursive.")
+    if resume or include_derived or engine == "ray":
+        raise InputError("--resume, --include-derived and --engine ray are for an archive: add --recursive.")
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, destination, series, dicom)
-        upscaler = make_upscaler()
+        upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(advance, bar, task))
@@ -133,7 +138,8 @@ def upscale(
 
 
 def _upscale_archive(
-    upscaler: Upscaler,
+    options: dict[str, Any],
+    ray_address: str | None,
     archive: Path,
     out: Path,
     resume: bool,
@@ -141,7 +147,13 @@ def _upscale_archive(
     dicom: DicomOutput | None,
 ) -> None:
     from monai_sr.batch import run_archive
+    from monai_sr.batch.ray_engine import RayEngine
+    from monai_sr.upscaler import Upscaler
 
+    upscaler = Upscaler.from_bundle(**options)
+    engine = None
+    if ray_address is not None:
+        engine = RayEngine(ray_address, options, upscaler.provenance, out)
     with progress_bar() as bar:
         task = bar.add_task("reading headers", total=None)
 
@@ -159,6 +171,7 @@ def _upscale_archive(
                 resume=resume,
                 include_derived=include_derived,
                 dicom=dicom,
+                engine=engine,
                 on_outcome=tell,
             )
         except KeyboardInterrupt:

@@ -1,8 +1,8 @@
 """Measure what a precision below float32 does to each released network, on real images.
 
-Of the middle of every validation file: PSNR of the output against float32's, and by how much the PSNR against the
-original changes. What is found goes into the bundles' `docs/precision.json`; `scripts/build_bundles.py` takes it
-into their metadata, where `--precision auto` reads it.
+Of the middle of every validation file: PSNR of the output against float32's, and by how much the PSNR against
+the original changes. What is found goes into the bundles' `docs/precision.json`; `scripts/build_bundles.py`
+takes it into their metadata, where `--precision auto` reads it.
 """
 
 from __future__ import annotations
