@@ -45,6 +45,7 @@ EXTRAS = {
     "onnx": ["onnx>=1.17,<2", "onnxscript>=0.5,<1", "onnxruntime>=1.20,<2"],
     "openvino": ["openvino>=2025.0,<2027"],
     "safetensors": ["safetensors>=0.4,<1"],
+    "ray": ["ray>=2.40,<3"],
 }
 DEV_REQUIRES = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),

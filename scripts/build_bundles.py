@@ -46,6 +46,7 @@ def compile_bundle(recipes: dict, network: str, modality: str) -> dict[Path, str
                     file.name: hashlib.sha256(file.read_bytes()).hexdigest()
                     for file in sorted((BUNDLES / name / "models").glob("*.pt"))
                 }
+                merged |= measured_precisions(BUNDLES / name, merged["weights_sha256"])
             text = json.dumps(merged, indent=4, ensure_ascii=False) + "\n"
         else:
             text = "".join(parts)
@@ -53,6 +54,18 @@ def compile_bundle(recipes: dict, network: str, modality: str) -> dict[Path, str
             text = text.replace(f"{{{key}}}", value)
         texts[BUNDLES / name / target] = text
     return texts
+
+
+def measured_precisions(bundle: Path, hashes: dict[str, str]) -> dict[str, dict]:
+    """The card's entry on precisions below float32, of those weights alone that were measured."""
+    file = bundle / "docs" / "precision.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    stated = {
+        scale: found["measured"]
+        for scale, found in kept.items()
+        if found["weights_sha256"].items() <= hashes.items()
+    }
+    return {"precision": stated} if stated else {}
 
 
 def main() -> int:

@@ -385,3 +385,47 @@ def test_the_table_of_an_evaluation_fits_a_terminal():
     assert all(any(method in line.split() for line in lines) for method in methods)
     assert sum(line.count("-12.3456") for line in lines) == 12
     assert "…" not in out.getvalue()
+
+
+def test_the_runtime_and_the_memory_are_chosen(tmp_path):
+    made = {}
+    for name, options in {
+        "auto": (),
+        "torch": ("--runtime", "torch"),
+        "tiles": ("--runtime", "torch", "--memory", "1.05G"),
+    }.items():
+        result = monai_sr("upscale", sample_series_dir(), tmp_path / name, "--scale-factor", 4, *options)
+        assert result.returncode == 0, result.stderr
+        made[name] = read_volume(tmp_path / name).array.astype(int)
+    for other in ("torch", "tiles"):
+        difference = np.abs(made[other] - made["auto"])
+        assert difference.max() <= 1
+        assert (difference > 0).mean() < 1e-3
+    versions = [
+        dcmread(tmp_path / name / "00001.dcm").ContributingEquipmentSequence[-1].SoftwareVersions[-1]
+        for name in ("auto", "torch")
+    ]
+    assert versions == ["openvino float32", "torch float32"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--memory", "much"), "much is no size of memory: write it as 4G or 512M"),
+        (("--memory", "512M"), "0.5 GiB of memory are too few"),
+        (("--runtime", "caffe"), "There is no runtime caffe"),
+        (("--precision", "bfloat16"), "add --force-precision"),
+        (("--engine", "spark"), "There is no engine spark: use local or ray"),
+        (("--engine", "ray"), "add --recursive"),
+        (
+            ("--engine", "ray", "--recursive", "--address", "127.0.0.1:1"),
+            "No Ray cluster answers at 127.0.0.1:1",
+        ),
+    ],
+)
+def test_what_cannot_be_computed_so_is_refused(tmp_path, options, said):
+    options = (*options, "--bundle", "srgan_oct")
+    result = invoke("upscale", sample_series_dir(), tmp_path / "out", *options)
+    assert isinstance(result.exception, InputError)
+    assert said in str(result.exception)
+    assert not (tmp_path / "out").exists()

@@ -54,5 +54,10 @@ class OpenVINORuntime:
     def _compile(self, shape: tuple[int, ...]) -> Any:
         model = self._core.read_model(self._folder / MODEL)
         model.reshape(list(shape))
-        hints = {"INFERENCE_PRECISION_HINT": HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY"}
+        hints = {
+            "INFERENCE_PRECISION_HINT": HINTS[self.precision],
+            "PERFORMANCE_HINT": "LATENCY",
+            # As many as PyTorch takes: a worker of several on one machine has its share of the cores.
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
         return self._core.compile_model(model, "CPU", hints).create_infer_request()
