@@ -9,9 +9,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser
 from torch import nn
 
+from monai_sr import networks
 from monai_sr.errors import InputError
 from monai_sr.weights import Weights, blend, read_weights
 
@@ -231,9 +231,8 @@ class Bundle:
         """
         config = self.root / INFERENCE
         try:
-            parser = ConfigParser(ConfigParser.load_config_file(config))
-            parser["scale_factor"] = scale_factor
-            network = parser.get_parsed_content("network_def")
+            content = json.loads(config.read_text(encoding="utf-8"))
+            network = _own_network(content, scale_factor) or _parsed_network(content, scale_factor)
         except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
             raise InputError(
                 f"{config} gives no network for scale factor {scale_factor}: {_root_cause(error)}"
@@ -241,6 +240,26 @@ class Bundle:
         if not isinstance(network, nn.Module):
             raise InputError(f"{config} has a network_def that is no network: name one by `_target_`.")
         return network
+
+
+def _own_network(config: Any, scale_factor: int) -> nn.Module | None:
+    """A network of ours whose definition has plain values; none where only MONAI's parser can tell."""
+    definition = dict(config["network_def"]) if isinstance(config.get("network_def"), dict) else {}
+    module, _, name = str(definition.pop("_target_", "")).rpartition(".")
+    values = {key: scale_factor if value == "@scale_factor" else value for key, value in definition.items()}
+    if module != networks.__name__ or not all(isinstance(value, int) for value in values.values()):
+        return None
+    made: nn.Module | None = getattr(networks, name)(**values) if name in networks.__all__ else None
+    return made
+
+
+def _parsed_network(config: Any, scale_factor: int) -> object:
+    # Importing MONAI's parser takes longer than a whole image.
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser(config)
+    parser["scale_factor"] = scale_factor
+    return parser.get_parsed_content("network_def")
 
 
 def _read_card(path: Path) -> dict[str, Any]:

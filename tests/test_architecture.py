@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "upscaler": {"trust", "runtimes", "bundle", "volume", "geometry", "intensity"},
     "trust": {"volume", "geometry", "intensity"},
     "runtimes": set(),
-    "bundle": {"weights"},
+    "bundle": {"weights", "networks"},
     "report": {"statistics"},
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
-from torch.fx.passes.shape_prop import ShapeProp
+from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 
 from monai_sr.errors import InputError
@@ -24,6 +24,7 @@ UNKNOWN_BYTES = 16 * 1024
 """Bytes for each input pixel of a network that cannot be followed, twice what any of ours takes."""
 
 EXAMPLE_SIZE = 16
+"""Rows and columns of the image on which a network is followed."""
 
 
 def bytes_per_pixel(network: nn.Module) -> int:
@@ -39,24 +40,34 @@ def bytes_per_pixel(network: nn.Module) -> int:
         >>> bytes_per_pixel(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU()))  # 4 channels in, 4 out
         40
     """
-    example = torch.empty(1, 1, EXAMPLE_SIZE, EXAMPLE_SIZE, device="meta")
     try:
-        traced = trace(network)
-        ShapeProp(traced.to("meta")).propagate(example)
+        steps = _Sizes(trace(network))
+        with torch.inference_mode():
+            steps.run(torch.zeros(1, 1, EXAMPLE_SIZE, EXAMPLE_SIZE))
     except (TraceError, RuntimeError):
         return UNKNOWN_BYTES
-    nodes = [node for node in traced.graph.nodes if "tensor_meta" in node.meta and node.op != "get_attr"]
+    nodes = list(steps.sizes)
     order = {node: index for index, node in enumerate(nodes)}
     last_use = {node: max((order.get(user, 0) for user in node.users), default=0) for node in nodes}
     alive = [
-        sum(
-            math.prod(node.meta["tensor_meta"].shape)
-            for node in nodes[: index + 1]
-            if node is at or last_use[node] >= index
-        )
+        sum(steps.sizes[node] for node in nodes[: index + 1] if node is at or last_use[node] >= index)
         for index, at in enumerate(nodes)
     ]
-    return math.ceil(4 * MARGIN * max(map(int, alive)) / EXAMPLE_SIZE**2)
+    return math.ceil(4 * MARGIN * max(alive) / EXAMPLE_SIZE**2)
+
+
+class _Sizes(fx.Interpreter):
+    """Runs a graph and keeps how many values each of its steps yields."""
+
+    def __init__(self, traced: fx.GraphModule) -> None:
+        super().__init__(traced.cpu().float())
+        self.sizes: dict[fx.Node, int] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor) and n.op not in ("get_attr", "output"):
+            self.sizes[n] = result.numel()
+        return result
 
 
 def largest_tile(limit: int, held: int, per_pixel: int, radius: int, rows: int, columns: int) -> int:
