@@ -170,6 +170,11 @@ def _search(root: Path, pattern: re.Pattern[str] | None) -> list[dict[str, str]]
         patient, guess = _patient(image, root, pattern)
         items.append({"label": image.relative_to(root).as_posix(), "patient": patient})
         guesses.add(guess)
+    if items and {item["patient"].lower() for item in items} <= SPLIT_NAMES.keys() and guesses != {""}:
+        raise InputError(
+            f"the folders in {root} are named as parts, and nothing tells the patients: say who is who by "
+            "--patient-pattern, or by --manifest, whose column split keeps the parts"
+        )
     if found := " or ".join(sorted(guesses - {""})):
         _logger.warning(
             "patients told by the %s; use --patient-pattern or --manifest if that is wrong",

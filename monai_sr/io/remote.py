@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ipaddress
+import re
 import tempfile
 import urllib.error
 import urllib.request
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from monai_sr.errors import InputError
+from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file
 
 MAX_BYTES = 2**30
@@ -56,10 +57,17 @@ def local_copy(source: str | Path, allow_private: bool = False) -> Iterator[Path
         InputError: if the address cannot be fetched.
     """
     if not is_url(str(source)):
+        if re.match(r"\w+://", str(source)):
+            raise InputError(f"{_shown(str(source))} is no address that can be fetched: use http or https.")
         yield Path(source)
         return
     with tempfile.TemporaryDirectory(prefix="monai-sr-") as folder:
-        yield download(str(source), Path(folder), allow_private=allow_private)
+        path = download(str(source), Path(folder), allow_private=allow_private)
+        try:
+            yield path
+        except MonaiSRError as error:
+            # The copy's own path would tell the user nothing.
+            raise type(error)(str(error).replace(str(path), _shown(str(source)))) from None
 
 
 def download(url: str, folder: Path, max_bytes: int = MAX_BYTES, allow_private: bool = False) -> Path:
@@ -80,9 +88,7 @@ def download(url: str, folder: Path, max_bytes: int = MAX_BYTES, allow_private: 
     Raises:
         InputError: if the address cannot be fetched, leads to a private one or is larger than allowed.
     """
-    parts = urlsplit(url)
-    # A query or a user name may hold a secret: neither goes into a message or a file's name.
-    shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    parts, shown = urlsplit(url), _shown(url)
     name = Path(unquote(parts.path)).name
     if not name or not parts.hostname:
         raise InputError(f"{shown} names no file: give the address of one image.")
@@ -113,6 +119,12 @@ def download(url: str, folder: Path, max_bytes: int = MAX_BYTES, allow_private: 
         reason = getattr(error, "reason", None) or type(error).__name__
         raise InputError(f"{shown} cannot be fetched ({reason}): check the address.") from None
     return folder / name
+
+
+def _shown(url: str) -> str:
+    """An address without its query and user name: they may hold a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _copy(response: IO[bytes], target: IO[bytes], max_bytes: int, shown: str) -> None:

@@ -124,6 +124,11 @@ class FrozenFeatures(nn.Module):
     def _load(self, state: dict[str, Tensor], source: str | Path) -> None:
         needed = {f"features.{key}": value for key, value in self.features.state_dict().items()}
         for key, value in needed.items():
+            if not state.keys() & needed.keys():
+                raise InputError(
+                    f"weights={source} are not of the network of {type(self).__name__}: not even {key} is "
+                    "there. Give a file of torchvision's weights of that network, or 'published'."
+                )
             if key not in state:
                 raise InputError(
                     f"weights={source} has no {key}, which {type(self).__name__} needs; choose a shallower "
