@@ -1,7 +1,7 @@
-"""Time the whole command `monai-sr upscale` on a DICOM series beside its network alone, and take its peak memory.
+"""Time the whole command `monai-sr upscale` on a DICOM series beside its network alone, and its peak memory.
 
-The command is run once before it counts, so that the converted network is in the cache. The network alone gets
-the same frames by the same runtime, one after the other, in a process of its own.
+The command is run once before it counts, so that the converted network is in the cache. The network alone
+gets frames of the same size by the same runtime, one after the other, in a process of its own.
 """
 
 from __future__ import annotations

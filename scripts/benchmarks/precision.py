@@ -24,7 +24,7 @@ from monai_sr.weights import read_weights
 from scripts.train_released_weights import middles
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
-PRECISIONS = ("bfloat16", "float16")
+PRECISIONS = ("bfloat16",)
 SIZE = 128
 CPU = torch.device("cpu")
 
