@@ -244,7 +244,10 @@ class Bundle:
 
 def _own_network(config: Any, scale_factor: int) -> nn.Module | None:
     """A network of ours whose definition has plain values; none where only MONAI's parser can tell."""
-    definition = dict(config["network_def"]) if isinstance(config.get("network_def"), dict) else {}
+    definition = config.get("network_def") if isinstance(config, dict) else None
+    if not isinstance(definition, dict):
+        return None
+    definition = dict(definition)
     module, _, name = str(definition.pop("_target_", "")).rpartition(".")
     values = {key: scale_factor if value == "@scale_factor" else value for key, value in definition.items()}
     if module != networks.__name__ or not all(isinstance(value, int) for value in values.values()):

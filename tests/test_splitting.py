@@ -258,6 +258,13 @@ def test_two_patients_fill_two_parts(tmp_path):
     assert [len(datalist[part]) for part in PARTS] == [1, 1, 0]
 
 
+def test_folders_named_as_parts_are_not_patients(tmp_path):
+    root = make_files(tmp_path, "train/a.png", "train/b.png", "Val/c.png", "test/d.png")
+    with pytest.raises(InputError, match=r"named as parts.*--patient-pattern, or by --manifest"):
+        split_dataset(root)
+    assert all_patients(split_dataset(root, patient_pattern="([a-d]).png")) == ["a", "b", "c", "d"]
+
+
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no image"):
         split_dataset(tmp_path)

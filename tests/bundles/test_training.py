@@ -43,6 +43,17 @@ def test_trains_from_the_root(bundle, tmp_path):
     assert list(tmp_path.glob("events.out.tfevents*"))
 
 
+def test_wrong_feature_weights_are_said_in_one_sentence_before_anything(tmp_path):
+    bundle = BUNDLES / "swift_srgan_mri"
+    options = small_options(bundle, output_dir=tmp_path / "run", mobilenet_weights="nowhere.pt")
+    command = training_command(str(bundle / "configs" / "train.json"), options)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode
+    assert "Traceback" not in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: weights=nowhere.pt does not exist; name a file")
+    assert not (tmp_path / "run" / "pixel").exists()
+
+
 @pytest.mark.parametrize("modality", ["mri", "oct", "xray"])
 def test_srgan_trains_against_a_critic(modality, tmp_path):
     bundle = BUNDLES / f"srgan_{modality}"

@@ -128,3 +128,20 @@ def test_the_command_takes_an_address(server, tmp_path):
         app(arguments, standalone_mode=False)
     app([*arguments, "--allow-private"], standalone_mode=False)
     assert read_volume(output).array.shape == (1, 10, 14)
+
+
+def test_what_is_no_image_is_named_by_its_address(server):
+    with (
+        pytest.raises(InputError, match=rf"^{server.url}/page\.png is not a readable PNG") as raised,
+        local_copy(f"{server.url}/page.png?token=secret", allow_private=True) as path,
+    ):
+        read_volume(path)
+    assert "secret" not in str(raised.value)
+
+
+def test_only_the_web_is_fetched_from():
+    with (
+        pytest.raises(InputError, match=r"ftp://example\.org/a\.png is no address .* use http or https"),
+        local_copy("ftp://name:word@example.org/a.png"),
+    ):
+        pass
