@@ -233,7 +233,7 @@ class Bundle:
         try:
             content = json.loads(config.read_text(encoding="utf-8"))
             network = _own_network(content, scale_factor) or _parsed_network(content, scale_factor)
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError, KeyError, ImportError) as error:
             raise InputError(
                 f"{config} gives no network for scale factor {scale_factor}: {_root_cause(error)}"
             ) from error

@@ -55,6 +55,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
         notes=texts["notes"].get(bundle.name, []),
         half=[f"x{scale} {_fidelity(record)}" for scale, record in records.items()],
+        bfloat16=_bfloat16(bundle),
         origins=", ".join(f"`{name}`" for name in _bundles(needed) if name.rpartition("_")[2] != modality),
         kinds=dict.fromkeys(name.rpartition("_")[2] for name in _bundles(needed)),
         only=" ".join(needed),
@@ -81,6 +82,18 @@ def _weights(bundle: Bundle) -> str:
     if not files:
         return "none released yet: train it, or take another bundle of these images"
     return ", ".join(files) + (f"; {', '.join(pixel)}, the same after the pixel stage alone" if pixel else "")
+
+
+def _bfloat16(bundle: Bundle) -> list[str]:
+    texts = []
+    for scale, measured in bundle.card.get("precision", {}).items():
+        found = measured["bfloat16"]
+        taken = "bfloat16" in bundle.measured_precisions(int(scale[1:]))
+        texts.append(
+            f"{scale} {found['psnr_to_float32']:.1f} dB, changed by {found['psnr_change']:+.4f} dB, so that "
+            f"`--precision auto` {'takes it where it is fast' if taken else 'stays with float32'}"
+        )
+    return texts
 
 
 def _data(root: Path) -> str:

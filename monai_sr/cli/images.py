@@ -46,7 +46,10 @@ def upscale(
         ),
     ],
     destination: Annotated[
-        Path, typer.Argument(help="Folder for DICOM and for an archive; file or folder for the rest.")
+        Path,
+        typer.Argument(
+            help="Folder for DICOM (or .dcm for one image) and for an archive; file or folder for the rest."
+        ),
     ],
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,

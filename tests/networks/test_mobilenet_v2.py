@@ -52,7 +52,9 @@ def test_a_missing_layer_is_an_error_that_names_it(weights, tmp_path):
 
 
 def test_vgg19_s_weights_are_refused(vgg19_weights):
-    with pytest.raises(InputError, match=r"no features\.0\.0\.weight, which MobileNetV2Features needs"):
+    with pytest.raises(
+        InputError, match=r"not of the network of MobileNetV2Features: not even features\.0\.0\.weight"
+    ):
         MobileNetV2Features(vgg19_weights)
 
 
