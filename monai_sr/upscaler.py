@@ -19,7 +19,7 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.runtimes import Runtime, choose_device, make_runtime
-from monai_sr.runtimes.memory import GIBIBYTE, bytes_per_pixel, largest_tile
+from monai_sr.runtimes.memory import GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
 from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
 from monai_sr.volume import LazyFrames, Provenance, Volume, without_image
@@ -179,10 +179,12 @@ class Upscaler:
         """
         count, rows, columns = volume.array.shape
         intensity_range, floor = _survey(volume)
-        batch = min(count, max(1, BATCH_PIXELS // (rows * columns)))
         copies = COPIES_OUT + min(count - 1, AHEAD + 1)
         finer_bytes = volume.array.dtype.itemsize * self.scale_factor**2 * copies
-        tile = self._tile((count, rows, columns), batch, batch * rows * columns * (BYTES_IN + finer_bytes))
+        held = rows * columns * (BYTES_IN + finer_bytes)
+        fitting = (self.memory - RESERVED) // (held + rows * columns * self._bytes_per_pixel)
+        batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
+        tile = self._tile((count, rows, columns), batch, batch * held)
 
         @lru_cache(1)
         def finer_batch(first: int) -> np.ndarray:

@@ -394,7 +394,8 @@ def test_the_runtime_and_the_memory_are_chosen(tmp_path):
         "torch": ("--runtime", "torch"),
         "tiles": ("--runtime", "torch", "--memory", "1.05G"),
     }.items():
-        result = monai_sr("upscale", sample_series_dir(), tmp_path / name, "--scale-factor", 4, *options)
+        options = ("--bundle", "swift_srgan_mri", *options)
+        result = monai_sr("upscale", sample_series_dir(), tmp_path / name, *options)
         assert result.returncode == 0, result.stderr
         made[name] = read_volume(tmp_path / name).array.astype(int)
     for other in ("torch", "tiles"):
@@ -424,7 +425,7 @@ def test_the_runtime_and_the_memory_are_chosen(tmp_path):
     ],
 )
 def test_what_cannot_be_computed_so_is_refused(tmp_path, options, said):
-    options = (*options, "--bundle", "srgan_oct")
+    options = (*options, "--bundle", "swift_srgan_oct")
     result = invoke("upscale", sample_series_dir(), tmp_path / "out", *options)
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from monai_sr import EDSR
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
-from monai_sr.runtimes.memory import GIBIBYTE
+from monai_sr.runtimes.memory import GIBIBYTE, RESERVED
 from monai_sr.upscaler import BATCH_PIXELS, Upscaler
 from monai_sr.volume import Source, Volume
 
@@ -260,6 +260,8 @@ def test_small_frames_are_computed_together_and_each_once_asked_for(count):
     side = int((BATCH_PIXELS / 4) ** 0.5)
     source = volume(noise(np.int16, (count, side, side)))
     assert [len(batch) for batch in images_seen(source)] == {1: [1], 4: [4], 5: [4, 4], 11: [4, 4, 4]}[count]
+    little = Upscaler(Function(), memory=RESERVED + 3 * side**2 * 200)
+    np.testing.assert_array_equal(little(source).array, repeated(source.array))
     frames = nearest().stream(source).array
     for index in (count - 1, 0, count // 2):
         np.testing.assert_array_equal(frames[index], repeated(source.array)[index])

@@ -53,10 +53,8 @@ def merge_separable(
 
     Example:
         >>> pair = nn.Sequential(nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 6, 1))
-        >>> merge_separable(pair)
-        GraphModule(
-          (0): Conv2d(4, 6, kernel_size=(3, 3), stride=(1, 1))
-        )
+        >>> list(merge_separable(pair).children())
+        [Conv2d(4, 6, kernel_size=(3, 3), stride=(1, 1))]
     """
     traced = trace(network)
     for nodes, (depthwise, pointwise) in _chains(traced, nn.Conv2d, nn.Conv2d):
