@@ -67,7 +67,7 @@ def make_runtime(
     if computed is None:
         raise InputError(f"{name} does not compute on {device.type}: use --runtime torch or another device.")
     if precision == "auto":
-        fast = [choice for choice in measured if choice in computed and _is_fast(choice, device)]
+        fast = [choice for choice in measured if choice in computed and is_fast(choice, device)]
         precision = fast[0] if fast else "float32"
     if precision not in computed:
         raise InputError(f"{name} does not compute {precision} on {device.type}: use {', '.join(computed)}.")
@@ -96,8 +96,18 @@ def _preferred(device: torch.device) -> str:
     return "openvino" if there else "torch"
 
 
-def _is_fast(precision: str, device: torch.device) -> bool:
-    """Whether the device has instructions for a precision below float32."""
+def is_fast(precision: str, device: torch.device) -> bool:
+    """Whether a device has instructions for a precision.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        device: where to compute.
+
+    Returns:
+        False where it is emulated, which is slower than float32.
+    """
+    if precision == "float32":
+        return True
     if device.type == "cuda":
         return precision == "float16" or torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from monai_sr.bundle import find_bundle
 from monai_sr.errors import InputError
-from monai_sr.runtimes import RUNTIMES, choose_device, make_runtime
+from monai_sr.runtimes import RUNTIMES, choose_device, is_fast, make_runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_suffix(".json")
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 
 
 def candidates(network: nn.Module, device: torch.device) -> dict[tuple[str, str], Callable]:
-    """(Runtime, precision) -> what computes the image by it; those that are not installed are left out."""
+    """(Runtime, precision) -> what computes the image by it; none that is not installed, or is emulated."""
     eager = network.eval().to(device)
 
     @torch.inference_mode()
@@ -43,6 +43,8 @@ def candidates(network: nn.Module, device: torch.device) -> dict[tuple[str, str]
     found: dict[tuple[str, str], Callable] = {("eager", "float32"): plain}
     for runtime, precisions in RUNTIMES.items():
         for precision in precisions.get(device.type, ()):
+            if not is_fast(precision, device):
+                continue
             try:
                 made = make_runtime(network, device, runtime, precision, force_precision=True)
             except InputError as error:

@@ -43,7 +43,7 @@ def with_bundle(parser: ConfigParser) -> tuple[float, float]:
     @trainer.on(Events.ITERATION_COMPLETED)
     def _note() -> None:
         stamps.append(time.perf_counter())
-        losses.append(float(trainer.state.output["loss"]))
+        losses.append(float(trainer.state.output[0]["loss"]))
 
     trainer.run()
     return rate(stamps), float(np.mean(losses[len(losses) // 2 :]))
