@@ -231,10 +231,11 @@ class Upscaler:
                     f"{frames.stop}: check its weights."
                 )
             for number, index in enumerate(frames):
-                values = self._to_stored(intensity_range.restore(high[number]), volume, index, floor)
-                mask = self._repeat(kept[number][here])
-                values[mask] = self._repeat(stored[number][here])[mask]
-                finer[number][there] = values
+                values = finer[number][there]
+                values[:] = self._to_stored(intensity_range.restore(high[number]), volume, index, floor)
+                if kept[number][here].any():
+                    mask = self._repeat(kept[number][here])
+                    values[mask] = self._repeat(stored[number][here])[mask]
         return finer
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
@@ -275,12 +276,14 @@ class Upscaler:
 
     @staticmethod
     def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:
-        """Stored values of frame `index`, within what the encoding can hold."""
-        stored = np.maximum((real - volume.intercept[index]) / volume.slope[index], floor)
+        """Stored values of frame `index`, within what the encoding can hold; takes the place of `real`."""
+        real -= volume.intercept[index]
+        real /= volume.slope[index]
+        np.maximum(real, floor, out=real)
         if np.issubdtype(volume.array.dtype, np.integer):
-            stored = np.clip(np.rint(stored), *volume.stored_range)
-        typed: np.ndarray = stored.astype(volume.array.dtype)
-        return typed
+            np.rint(real, out=real)
+            np.clip(real, *volume.stored_range, out=real)
+        return real
 
     def _repeat(self, pixels: np.ndarray) -> np.ndarray:
         """Each pixel of (..., H, W) as the finer pixels that cover it."""
