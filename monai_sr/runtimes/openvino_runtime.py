@@ -59,5 +59,7 @@ class OpenVINORuntime:
             "PERFORMANCE_HINT": "LATENCY",
             # As many as PyTorch takes: a worker of several on one machine has its share of the cores.
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            # Two processes would pin themselves to the same first cores.
+            "ENABLE_CPU_PINNING": False,
         }
         return self._core.compile_model(model, "CPU", hints).create_infer_request()
