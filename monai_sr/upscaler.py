@@ -132,7 +132,8 @@ class Upscaler:
         network = found.network(scale)
         loaded.load_into(network)
         place = choose_device(device)
-        measured = found.measured_precisions(scale) if weights is None else []
+        # Neither weights from elsewhere nor mixtures were measured.
+        measured = found.measured_precisions(scale) if weights is None and alpha is None else []
         made = make_runtime(network, place, runtime, precision, measured, force_precision)
         provenance = Provenance(
             scale_factor=scale,

@@ -17,8 +17,8 @@ from monai_sr.volume import LazyFrames, Volume
 def ahead(volume: Volume) -> Iterator[Volume]:
     """Make the next frames of a volume in a thread of its own while one is used.
 
-    Whoever asks for them one after the other waits no longer than for the slower of both. A frame's error is
-    raised where the frame is asked for.
+    Whoever asks for them one after the other, upwards or downwards, waits no longer than for the slower of
+    both. A frame's error is raised where the frame is asked for.
 
     Args:
         volume: whose frames are read or computed when asked for.
@@ -28,13 +28,18 @@ def ahead(volume: Volume) -> Iterator[Volume]:
     """
     count, rows, columns = volume.array.shape
     waiting: dict[int, Future[np.ndarray]] = {}
+    last = -1
     with ThreadPoolExecutor(1, thread_name_prefix="frames") as thread:
 
         def frame(index: int) -> np.ndarray:
-            for skipped in [other for other in waiting if not index <= other <= index + AHEAD]:
+            nonlocal last
+            step, last = index - last, index
+            # After a leap nobody knows which comes next.
+            likely = range(index, index + step * (AHEAD + 1), step) if abs(step) == 1 else [index]
+            for skipped in waiting.keys() - likely:
                 waiting.pop(skipped).cancel()
-            for following in range(index, min(index + AHEAD + 1, count)):
-                if following not in waiting:
+            for following in likely:
+                if 0 <= following < count and following not in waiting:
                     waiting[following] = thread.submit(volume.array.__getitem__, following)
             return waiting.pop(index).result()
 

@@ -43,7 +43,7 @@ def make_runtime(
     """Make a network ready to compute.
 
     Args:
-        network: a generator; it is not changed.
+        network: a generator. PyTorch takes it as it is and moves it to the device; the others take a copy.
         device: where to compute.
         runtime: a key of `RUNTIMES`, or `auto`: OpenVINO on a CPU where it is installed, else PyTorch.
         precision: one of `PRECISIONS`, or `auto`: the first of `measured` that the device computes fast,
@@ -55,8 +55,8 @@ def make_runtime(
         The runtime.
 
     Raises:
-        InputError: if a name is unknown, the runtime is not installed or does not suit the device, or the
-            precision was not measured.
+        InputError: if a name is unknown, the runtime is not installed or does not suit the device or the
+            network, or the precision was not measured.
     """
     if runtime not in ("auto", *RUNTIMES):
         raise InputError(f"There is no runtime {runtime}: use auto, {', '.join(RUNTIMES)}.")
@@ -76,6 +76,9 @@ def make_runtime(
             f"It was not measured what {precision} does to this network: use float32, or add "
             "--force-precision."
         )
+    if name == "openvino" and not is_fast(precision, device):
+        # It would compute in float32 and not say so.
+        raise InputError(f"This processor has no {precision} for openvino: use float32, or --runtime torch.")
     try:
         made = _make(network, device, name, precision)
     except ModuleNotFoundError as error:

@@ -128,26 +128,17 @@ def dense(depthwise: nn.Conv2d, pointwise: nn.Conv2d) -> nn.Conv2d:
     Returns:
         Weight (O, C, k, k), with the stride and padding of the first.
     """
-    merged = nn.Conv2d(
-        depthwise.in_channels,
-        pointwise.out_channels,
-        depthwise.kernel_size,  # type: ignore[arg-type]  # any tuple, as its own constructor made it
-        depthwise.stride,  # type: ignore[arg-type]
-        depthwise.padding,  # type: ignore[arg-type]
-        depthwise.dilation,  # type: ignore[arg-type]
-        padding_mode=depthwise.padding_mode,
-        dtype=depthwise.weight.dtype,
-        device=depthwise.weight.device,
-    )
+    merged = copy.deepcopy(depthwise)
+    merged.groups, merged.out_channels = 1, pointwise.out_channels
     mixing = pointwise.weight.double()
-    merged.weight.copy_(mixing * depthwise.weight.double()[None, :, 0])
+    weight = mixing * depthwise.weight.double()[None, :, 0]
+    merged.weight = nn.Parameter(weight.to(depthwise.weight.dtype))
     offset = mixing.new_zeros(pointwise.out_channels)
     if depthwise.bias is not None:
         offset += mixing[:, :, 0, 0] @ depthwise.bias.double()
     if pointwise.bias is not None:
         offset += pointwise.bias.double()
-    assert merged.bias is not None
-    merged.bias.copy_(offset)
+    merged.bias = nn.Parameter(offset.to(depthwise.weight.dtype))
     return merged
 
 
