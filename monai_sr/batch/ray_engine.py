@@ -39,7 +39,7 @@ class RayEngine:
         out: the archive's output, cleared in the end of what a lost worker left half-written.
 
     Raises:
-        InputError: if Ray is not installed, or no cluster answers.
+        InputError: if Ray is not installed, or no cluster answers, or it has no CPU.
     """
 
     def __init__(self, address: str, options: Mapping[str, Any], provenance: Provenance, out: Path) -> None:
@@ -113,6 +113,9 @@ def _connect(address: str) -> Any:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError):
         raise InputError(f"No Ray cluster answers at {address}: {remedy}") from None
+    if ray.cluster_resources().get("CPU", 0) < 1:
+        ray.shutdown()
+        raise InputError(f"The Ray cluster at {address} has no CPU to offer: add a machine by `ray start`.")
     return ray
 
 

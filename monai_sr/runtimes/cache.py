@@ -13,6 +13,8 @@ from pathlib import Path
 
 from torch import fx
 
+from monai_sr.errors import MonaiSRError
+
 _logger = logging.getLogger(__name__)
 
 VARIABLE = "MONAI_SR_CACHE"
@@ -58,6 +60,9 @@ def cached(key: str, build: Callable[[Path], None]) -> Path:
     Returns:
         The folder, its files as they were written. Where no folder can be kept, one that is built anew
         each time.
+
+    Raises:
+        MonaiSRError: if the disk refuses the files.
     """
     folder = cache_folder() / key
     if folder.is_dir():
@@ -78,10 +83,13 @@ def cached(key: str, build: Callable[[Path], None]) -> Path:
         hashes = {file.name: _hash(file) for file in sorted(draft.iterdir())}
         (draft / MANIFEST).write_text(json.dumps(hashes), encoding="utf-8")
         draft.rename(folder)
-    except OSError:
-        # Another process was first, and its files are as good.
+    except OSError as error:
+        # Another process may have been first, and its files are as good.
         if not _is_whole(folder):
-            raise
+            raise MonaiSRError(
+                f"{folder.parent} could not be written ({error.strerror}): make room there, or name another "
+                f"folder by {VARIABLE}."
+            ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder

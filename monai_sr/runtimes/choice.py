@@ -87,8 +87,8 @@ def make_runtime(
         ) from error
     except (TraceError, MonaiSRError) as error:
         if runtime != "auto":
-            raise InputError(f"--runtime {name} cannot compute this network: use --runtime torch.") from error
-        _logger.warning("%s cannot compute this network; PyTorch does, more slowly", name)
+            raise InputError(f"{error} --runtime {name} cannot compute it: use --runtime torch.") from error
+        _logger.warning("%s PyTorch computes it, more slowly", error)
         made = TorchRuntime(network, device, precision)
     _logger.info("computing by %s in %s on %s", made.name, made.precision, device)
     return made

@@ -34,9 +34,11 @@ def to_onnx(network: nn.Module, path: Path) -> None:
 
     Raises:
         ModuleNotFoundError: if the exporter is not installed.
+        MonaiSRError: if it does not know a part of the network.
+        OSError: if the disk refuses.
     """
     dynamic = {index: torch.export.Dim(name) for index, name in ((0, "images"), (2, "rows"), (3, "columns"))}
-    with _quiet():
+    with _converting("ONNX"):
         torch.onnx.export(
             network,
             (torch.rand(2, 1, *EXAMPLE_SIZE),),
@@ -59,11 +61,13 @@ def to_openvino(network: nn.Module, path: Path) -> None:
 
     Raises:
         ModuleNotFoundError: if OpenVINO is not installed.
+        MonaiSRError: if it does not know a part of the network.
+        OSError: if the disk refuses.
     """
     import openvino
 
     shape = openvino.PartialShape([-1, 1, -1, -1])
-    with _quiet():
+    with _converting("OpenVINO"):
         model = openvino.convert_model(
             network, example_input=torch.rand(1, 1, *EXAMPLE_SIZE), input=[("x", shape)]
         )
@@ -117,8 +121,8 @@ def require_same(network: nn.Module, run: Run) -> float:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep exporters' remarks on their own workings from the user."""
+def _converting(to: str) -> Iterator[None]:
+    """Keep exporters' remarks on their own workings from the user, and say in a sentence that one failed."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -126,5 +130,9 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except (ModuleNotFoundError, OSError):
+        raise
+    except Exception as error:  # of many unrelated types, for what a runtime does not know
+        raise MonaiSRError(f"The network cannot be converted to {to} ({type(error).__name__}).") from error
     finally:
         logger.setLevel(level)

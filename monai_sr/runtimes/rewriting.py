@@ -208,7 +208,7 @@ def trace(network: nn.Module) -> fx.GraphModule:
         return fx.symbolic_trace(copy.deepcopy(network).eval())
     except Exception as error:
         # Code that was not written for it fails in its own ways.
-        raise TraceError(f"{type(network).__name__} cannot be followed") from error
+        raise TraceError(f"The structure of {type(network).__name__} cannot be followed.") from error
 
 
 def _finish(traced: fx.GraphModule) -> fx.GraphModule:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
+import torch
 from torch import Tensor, nn
 from torch.fx.proxy import TraceError
 
@@ -14,6 +16,12 @@ from monai_sr.runtimes.rewriting import trace
 
 UNKNOWN_RADIUS = 128
 """Pixels that a network of unknown structure may look at: more than any of ours does."""
+
+POINTWISE = (nn.BatchNorm2d, nn.ReLU, nn.PReLU, nn.LeakyReLU, nn.Identity)
+"""Layers in evaluation mode that map each pixel by itself."""
+
+FUNCTIONS = (operator.add, operator.mul, torch.add, torch.mul, nn.functional.interpolate)
+"""Functions that look no further than the convolutions around which they lead."""
 
 
 def receptive_radius(network: nn.Module) -> int:
@@ -25,7 +33,7 @@ def receptive_radius(network: nn.Module) -> int:
 
     Returns:
         Most input pixels, in rows or in columns, between an output pixel and one that it depends on;
-        `UNKNOWN_RADIUS` if its structure cannot be followed.
+        `UNKNOWN_RADIUS` if its structure cannot be followed, or has layers of other kinds.
 
     Example:
         >>> receptive_radius(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.PixelShuffle(2)))
@@ -39,12 +47,16 @@ def receptive_radius(network: nn.Module) -> int:
     radius = 0
     for node in reversed(traced.graph.nodes):
         module = modules.get(str(node.target)) if node.op == "call_module" else None
-        if isinstance(module, nn.Conv2d):
+        if node.op == "call_method" or (node.op == "call_function" and node.target not in FUNCTIONS):
+            return UNKNOWN_RADIUS
+        if isinstance(module, nn.Conv2d) and set(module.stride) == {1}:
             radius += max(
                 step * (size - 1) // 2 for step, size in zip(module.dilation, module.kernel_size, strict=True)
             )
         elif isinstance(module, nn.PixelShuffle):
             radius = math.ceil(radius / module.upscale_factor)
+        elif node.op == "call_module" and not isinstance(module, POINTWISE):
+            return UNKNOWN_RADIUS
     return radius
 
 

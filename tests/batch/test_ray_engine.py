@@ -107,6 +107,13 @@ def test_workers_that_compute_otherwise_are_refused(cluster, archive, upscaler, 
     assert not contents(out)
 
 
+def test_a_cluster_without_a_cpu_is_said(cluster, upscaler, tmp_path):
+    for worker in cluster.workers:
+        cluster.remove_node(worker)
+    with pytest.raises(InputError, match="has no CPU to offer"):
+        engine(cluster, upscaler, tmp_path)
+
+
 def test_no_cluster_is_said(upscaler, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """Converted networks are kept, and never trusted when damaged."""
 
+import errno
 import logging
 import os
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from monai_sr.errors import MonaiSRError
 from monai_sr.runtimes.cache import MANIFEST, cache_folder, cached, network_key
 from monai_sr.runtimes.rewriting import trace
 
@@ -62,6 +64,15 @@ def test_nothing_is_left_of_what_could_not_be_made(folder):
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
+        cached("key", fails)
+    assert os.listdir(folder) == []
+
+
+def test_a_full_disk_is_said(folder):
+    def fails(draft):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(MonaiSRError, match=r"could not be written .No space left on device.: make room"):
         cached("key", fails)
     assert os.listdir(folder) == []
 

@@ -60,7 +60,8 @@ class Winding(nn.Module):
 def test_pytorch_takes_what_no_other_can():
     assert make_runtime(Winding(), CPU).name == "torch"
     with pytest.raises(
-        InputError, match="--runtime openvino cannot compute this network: use --runtime torch"
+        InputError,
+        match=r"Winding cannot be followed\. --runtime openvino cannot compute it: use --runtime torch",
     ):
         make_runtime(Winding(), CPU, "openvino")
 
@@ -115,3 +116,23 @@ def test_devices(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == choose_device("cuda") == torch.device("cuda")
     assert choose_device("cpu") == torch.device("cpu")
+
+
+class Complex(nn.Module):
+    """Its steps can be followed, and no exporter takes them."""
+
+    def forward(self, x):
+        return torch.special.airy_ai(x)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_what_an_exporter_does_not_know_is_said(runtime):
+    with pytest.raises(InputError, match=rf"cannot be converted to .* --runtime {runtime} cannot compute it"):
+        make_runtime(Complex(), CPU, runtime)
+
+
+def test_a_precision_that_would_not_be_computed_in_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False, "avx512_bf16": False})
+    network = trained(EDSR, 2, global_skip=True)
+    with pytest.raises(InputError, match="no bfloat16 for openvino: use float32, or --runtime torch"):
+        make_runtime(network, CPU, "openvino", "bfloat16", force_precision=True)

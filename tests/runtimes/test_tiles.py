@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
 from monai_sr.runtimes.tiles import UNKNOWN_RADIUS, pieces, receptive_radius
@@ -72,9 +73,19 @@ def test_a_tile_within_the_overlap_is_refused():
         tiled(torch.nn.Identity(), torch.zeros(1, 1, 50, 50), 1, 10, 5)
 
 
-def test_a_network_that_cannot_be_followed_overlaps_by_far():
-    class Winding(torch.nn.Module):
-        def forward(self, x):
-            return x if x.mean() > 0 else -x
+class Winding(nn.Module):
+    def forward(self, x):
+        return x if x.mean() > 0 else -x
 
-    assert receptive_radius(Winding()) == UNKNOWN_RADIUS
+
+class Functional(nn.Module):
+    def forward(self, x):
+        return nn.functional.avg_pool2d(x, 9, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [Winding(), Functional(), nn.AvgPool2d(9, 1, 4), nn.Conv2d(1, 1, 3, 2), nn.ConvTranspose2d(1, 1, 4, 2)],
+)
+def test_what_cannot_be_told_overlaps_by_far(network):
+    assert receptive_radius(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), network)) == UNKNOWN_RADIUS
