@@ -1,0 +1,37 @@
+"""The command as a user calls it, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from monai_sr.cli import app
+
+
+def monai_sr(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "monai_sr", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+        env=os.environ | {"COLUMNS": "200"} | env,
+    )
+
+
+def invoke(*arguments: object):
+    """A command in this process, for what needs no other; a mistake is the result's exception."""
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def refused(result: subprocess.CompletedProcess[str], *said: str, code: int = 2) -> None:
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    for text in said:
+        assert text in result.stderr
