@@ -1,5 +1,7 @@
 # Each verb stands alone on a machine with git, make and Python 3.10 or newer.
 PYTHON ?= python3
+# Tests side by side; each takes one core.
+WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
@@ -9,7 +11,7 @@ demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
 	$(BIN)/python scripts/demo.py demo_output
 
 test: $(INSTALLED)  ## run every test and doctest
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/ruff check .

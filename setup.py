@@ -50,6 +50,7 @@ EXTRAS = {
 DEV_REQUIRES = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
     "pytest>=8,<10",
+    "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
     "highdicom>=0.24,<1",
     "ruff>=0.12,<1",

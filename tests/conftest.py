@@ -18,7 +18,8 @@ from hypothesis import settings
 from tests.patient_data import no_patient_data, pytest_runtest_makereport  # noqa: F401
 
 # Set before torch, matplotlib or a BLAS is imported, since they read these only once.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Workers side by side would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Converted networks are named by what they compute, so tests share them without harm.
 os.environ["MONAI_SR_CACHE"] = str(Path(tempfile.gettempdir()) / "monai-sr-tests")
