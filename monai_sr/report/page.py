@@ -29,6 +29,9 @@ TITLE = "Super-resolution report"
 AUTOMATIC = (0.5, 99.5)
 """Percentiles between which the automatic window lies."""
 
+BRIGHT = 98
+"""Percentile of the differences that is drawn in full colour."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -97,9 +100,8 @@ def write_report(
     """
     check_page(path, overwrite)
     slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate)
-    write_page(
-        path, slices, title=title, facts=describe(low, provenance) | {"Shown": shown}, display=display_of(low)
-    )
+    facts = describe(low, provenance) | {"Shown": shown}
+    write_page(path, slices, title=title, facts=facts, display=display_of(low), first=len(slices) // 2)
 
 
 def write_page(
@@ -111,6 +113,7 @@ def write_page(
     tables: Sequence[Table] = (),
     conventions: Mapping[str, str] | None = None,
     display: Display | None = None,
+    first: int = 0,
 ) -> None:
     """Write a page of slices by several methods.
 
@@ -122,6 +125,7 @@ def write_page(
         tables: scores.
         conventions: how the scores came about; name -> text.
         display: how the images ask to be shown.
+        first: which slice is shown first, from 0.
 
     Raises:
         MonaiSRError: if the disk refuses; nothing is left half-written.
@@ -132,6 +136,7 @@ def write_page(
         "windows": _windows(slices, display),
         "extremes": _extremes(slices),
         "difference": _difference(slices),
+        "first": first,
         "inverted": display.inverted,
     }
     style, script = _style(), _script()
@@ -204,7 +209,9 @@ def _extremes(slices: Sequence[Encoded]) -> list[float]:
 
 def _difference(slices: Sequence[Encoded]) -> float:
     differences = np.concatenate([encoded.differences for encoded in slices])
-    return float(np.percentile(differences, AUTOMATIC[1])) if differences.size else 0.0
+    # Where nothing differs, as around a body, says nothing of how large differences are.
+    differences = differences[differences > 0]
+    return float(np.percentile(differences, BRIGHT)) if differences.size else 0.0
 
 
 @cache

@@ -46,9 +46,7 @@ def encode_volumes(
     """
     count, rows, columns = low.array.shape
     if high.array.shape != (count, rows * scale_factor, columns * scale_factor):
-        raise ValueError(
-            f"high has shape {high.array.shape}; give {low.array.shape}, finer {scale_factor} times"
-        )
+        raise ValueError(f"high has shape {high.array.shape}; give low's, {scale_factor} times finer")
     part = _part(low.array[count // 2], MAX_SIDE // scale_factor)
 
     def encoded(index: int) -> Encoded:
@@ -59,15 +57,21 @@ def encode_volumes(
     # The middle of each of equal stretches: neither end of the volume is favoured.
     chosen = [int((number + 0.5) * count / wanted) for number in range(wanted)]
     slices = limit([encoded(index) for index in chosen])
-    text = (
-        f"All {count} slices" if len(slices) == count else f"{len(slices)} of {count} slices, evenly spaced"
-    )
-    text = text if count > 1 else "The only slice"
-    if (part[0].stop - part[0].start, part[1].stop - part[1].start) == (rows, columns):
-        return slices, f"{text}, whole"
-    there = (f"{axis.start + 1} to {axis.stop}" for axis in part)
-    return slices, "{}, of which the part that varies most: rows {} of {} and columns {} of {} before".format(
-        text, next(there), rows, next(there), columns
+    return slices, _describe(len(slices), low.array.shape, part)
+
+
+def _describe(shown: int, shape: tuple[int, ...], part: tuple[slice, slice]) -> str:
+    """A sentence on which pixels of a volume are shown."""
+    count, rows, columns = shape
+    text = f"all {count} slices" if shown == count else f"{shown} of {count} slices, evenly spaced"
+    text = "the only slice" if count == 1 else text
+    across, down = part[1], part[0]
+    if down.stop - down.start == rows and across.stop - across.start == columns:
+        return text
+    return (
+        f"{text}; of each the part that varies most in the middle slice: rows {down.start + 1} to "
+        f"{down.stop} of {rows}, columns {across.start + 1} to {across.stop} of {columns}, counted before "
+        "super-resolution"
     )
 
 

@@ -5,6 +5,7 @@ const content = JSON.parse(document.getElementById("content").textContent);
 const ARRAYS = {
   Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
 };
+const ORDER = ["low", "bicubic", "sr", "target"];
 const KEPT_SLICES = 3; // a radiograph's slice takes some 20 MB
 
 /** One image: stored values at the file's depth, and what they mean. */
@@ -35,7 +36,7 @@ class Slice {
   constructor(facts, pictures) {
     this.label = facts.label;
     this.pictures = pictures;
-    this.names = Object.keys(pictures);
+    this.names = ORDER.filter((name) => name in pictures);
     this.rows = pictures.sr.rows;
     this.columns = pictures.sr.columns;
     this.height = this.rows * facts.pixel[0];

@@ -3,6 +3,7 @@
 const NAMES = { low: "low resolution", bicubic: "bicubic", sr: "super-resolution", target: "high resolution" };
 const DASHES = { bicubic: [6, 3], target: [2, 3] };
 const BINS = 128;
+const SHARES = [0, 1, 5, 10, 20, 40, 70, 100]; // named on the axis of percentages
 const PLOT_HEIGHT = 240;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -87,7 +88,7 @@ function histogram(slice) {
 
 function profileOptions(state) {
   return (names) => ({
-    scales: { x: { time: false } },
+    scales: { x: { time: false, range: state.seen } },
     axes: [axis(state.axis === "row" ? "column" : "row"), { ...axis("value"), size: 60 }],
     series: [
       { label: state.axis === "row" ? "column" : "row" },
@@ -106,7 +107,16 @@ function histogramOptions(state) {
       // By square roots: the background's bins dwarf all others, which would else not be seen.
       y: { distr: 100, fwd: Math.sqrt, bwd: (root) => root * root, range: (_, least, most) => [0, most || 1] },
     },
-    axes: [axis("value"), { ...axis("pixels (%)"), size: 60 }],
+    axes: [
+      axis("value"),
+      {
+        ...axis("pixels (%)"),
+        size: 60,
+        splits: (plot) => SHARES.filter((share) => share <= plot.scales.y.max),
+        filter: (_, shares) => shares, // uPlot leaves out most of a scale of its own kind
+        values: (_, shares) => shares.map(String),
+      },
+    ],
     series: [{ label: "value" }, ...names.map((name) => series(name))],
     cursor: { drag: { x: false, y: false } },
     hooks: {

@@ -2,7 +2,7 @@
 
 const byId = (id) => document.getElementById(id);
 const viewer = byId("viewer");
-const [span] = [content.extremes[1] - content.extremes[0]];
+const span = content.extremes[1] - content.extremes[0];
 const DECIMALS = Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(span))));
 const NARROWEST = span * 1e-6;
 const DRAG_FOLD = 200; // pixels of a drag that make a window e times as wide
@@ -25,6 +25,7 @@ const state = {
   divider: 50,
   left: "bicubic",
   right: "sr",
+  seen: () => seen(),
 };
 let slice = null;
 
@@ -116,6 +117,15 @@ function showHistogram() {
     `${text(content.extremes[1])}.`;
 }
 
+/** First and last place of the profile that the views show, from 1: zooming in magnifies the profile too. */
+function seen() {
+  const view = views.find(({ name }) => name === "sr");
+  const [left, top, across, down] = view.frame(slice);
+  const [start, size, length, count] =
+    state.axis === "row" ? [left, across, view.canvas.width, slice.columns] : [top, down, view.canvas.height, slice.rows];
+  return [clamp((-start / size) * count + 1, 1, count), clamp(((length - start) / size) * count, 1, count)];
+}
+
 // What changes the state.
 
 async function setSlice(number) {
@@ -184,12 +194,12 @@ function setDivider(percent) {
 
 function magnify(factor, x, y) {
   camera.magnify(factor, x, y);
-  refresh("views", "controls");
+  refresh("views", "controls", "profile");
 }
 
 function fit() {
   camera.fit();
-  refresh("views", "controls");
+  refresh("views", "controls", "profile");
 }
 
 /** What a drag by so many pixels of the screen does with the chosen tool. */
@@ -197,7 +207,7 @@ function drag(view, right, down) {
   if (state.tool === "pan") {
     const [, , across, height] = view.frame(slice);
     camera.move((-right * devicePixelRatio) / across, (-down * devicePixelRatio) / height);
-    refresh("views");
+    refresh("views", "profile");
   } else if (view.isDifference) {
     setDifference(state.difference * Math.exp(down / DRAG_FOLD));
   } else {
@@ -217,7 +227,7 @@ function listen(view) {
   const { canvas } = view;
   let last = null;
   canvas.addEventListener("pointerdown", (event) => {
-    if (!slice || event.button > 1) return;
+    if (!slice || event.button !== 0) return;
     last = [event.clientX, event.clientY];
     canvas.setPointerCapture(event.pointerId);
     if (state.tool === "profile") probe(view, event);
@@ -299,8 +309,9 @@ function connect() {
   on("zoom-out", "click", () => magnify(0.8));
   on("fit", "click", fit);
   on("divider", "input", ({ valueAsNumber }) => setDivider(valueAsNumber));
-  on("marker-row", "input", ({ valueAsNumber }) => setMarker(valueAsNumber - 1, state.column));
-  on("marker-column", "input", ({ valueAsNumber }) => setMarker(state.row, valueAsNumber - 1));
+  // The tool changes too, since its marker shows in the images where the profile runs.
+  on("marker-row", "input", ({ valueAsNumber }) => (setTool("profile"), setMarker(valueAsNumber - 1, state.column)));
+  on("marker-column", "input", ({ valueAsNumber }) => (setTool("profile"), setMarker(state.row, valueAsNumber - 1)));
   on("profile-values", "toggle", () => refresh("profile"));
   for (const side of ["left", "right"]) {
     on(side, "change", ({ value }) => {
@@ -313,7 +324,8 @@ function connect() {
     on(`axis-${along}`, "change", () => {
       state.axis = along;
       profilePlot.forget(); // its axes are named otherwise
-      refresh("views", "profile");
+      setTool("profile");
+      refresh("profile");
     });
   }
   for (const id of ["centre", "width", "difference"]) on(id, "blur", () => refresh("controls"));
@@ -343,7 +355,7 @@ async function start() {
   }
   offerWindows();
   connect();
-  await setSlice(0);
+  await setSlice(content.first);
   chooseWindow(0);
 }
 
