@@ -41,7 +41,7 @@ def test_the_page_shows_scores_slices_and_errors(browser, folder):
             (row["patient"], row["file"], row["frame"], row["method"]): float(row["psnr"])
             for row in csv.DictReader(file)
         }
-    gains = {key[:3]: psnr[*key[:3], SR] - psnr[*key[:3], "bicubic"] for key in psnr}
+    gains = {key[:3]: psnr[(*key[:3], SR)] - psnr[(*key[:3], "bicubic")] for key in psnr}
     assert label.groups()[:3] == min(gains, key=gains.get)
     assert float(label[4]) == pytest.approx(min(gains.values()), abs=0.006)
     markdown = (folder / "results.md").read_text()

@@ -51,7 +51,11 @@ def test_an_enhanced_image_has_its_window_in_its_groups(shown):
     item, voi = pydicom.Dataset(), pydicom.Dataset()
     voi.WindowCenter, voi.WindowWidth = 300, 120
     item.FrameVOILUTSequence = [voi]
-    assert shown(SharedFunctionalGroupsSequence=[item])[:2] == (300, 120)
+    groups = {
+        "SharedFunctionalGroupsSequence": [item],
+        "PerFrameFunctionalGroupsSequence": [pydicom.Dataset()],
+    }
+    assert shown(**groups)[:2] == (300, 120)
 
 
 def test_other_formats_ask_for_nothing(tmp_path):
