@@ -37,6 +37,7 @@ INSTALL_REQUIRES = [
     "matplotlib>=3.8,<4",
     "tensorboard>=2.14,<3",
     "fire>=0.6,<1",
+    "jinja2>=3.1.6,<4",
     "jsonschema>=4.20,<5",
     "typer>=0.12,<1",
     "rich>=13,<16",
@@ -57,9 +58,10 @@ DEV_REQUIRES = [
     "mypy>=1.14,<3",
     "pre-commit>=3.7,<5",
     "setuptools>=77,<90",
-    "jinja2>=3.1.6,<4",
     "nilearn>=0.11,<1",
     "scikit-image>=0.22,<1",
+    "playwright>=1.40,<2",
+    "axe-playwright-python>=0.1.4,<0.2",
 ]
 
 setup(
@@ -90,6 +92,7 @@ setup(
     package_dir={"monai_sr._bundles": "bundles"},
     package_data={
         "monai_sr": ["py.typed"],
+        "monai_sr.report": ["assets/*.j2", "assets/*.css", "assets/*.js", "assets/vendor/*"],
         "monai_sr.sample": ["README.md", "datalist.json", "*/*.nii.gz", "dicom/*/*.dcm"],
         "monai_sr._bundles": ["[!_]*/LICENSE", "[!_]*/configs/*", "[!_]*/docs/*", "[!_]*/models/*.pt"],
     },
