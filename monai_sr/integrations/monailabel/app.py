@@ -18,7 +18,7 @@ from monailabel.interfaces.app import MONAILabelApp
 from monailabel.utils.others.generic import md5_digest, strtobool
 
 import monai_sr
-from monai_sr.bundle import bundle_folders, find_bundle
+from monai_sr.bundle import bundle_folders, find_bundle, weights_file
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.integrations.monailabel.checks import (
     BusyError,
@@ -26,8 +26,9 @@ from monai_sr.integrations.monailabel.checks import (
     check_result_tag,
     result_extension,
 )
+from monai_sr.integrations.monailabel.fine_tune_task import FineTuneTask
 from monai_sr.integrations.monailabel.local_store import LocalStore
-from monai_sr.integrations.monailabel.pacs_client import PacsClient, bounded_session
+from monai_sr.integrations.monailabel.pacs_client import TIMEOUT, PacsClient, bounded_session
 from monai_sr.integrations.monailabel.pacs_store import PacsStore
 from monai_sr.integrations.monailabel.push_task import PushTask
 from monai_sr.integrations.monailabel.sessions import SafeSessions
@@ -39,6 +40,8 @@ MAX_WAITING = 8
 
 MAX_UPLOAD = 2
 """GiB that a client may send in one request, unless `--conf max_upload` says otherwise."""
+
+_FILTER = "MONAI_LABEL_DICOMWEB_SEARCH_FILTER"
 
 
 class SuperResolutionApp(MONAILabelApp):
@@ -61,7 +64,7 @@ class SuperResolutionApp(MONAILabelApp):
         self.work = Path(self._work.name).resolve()
         tempfile.tempdir = str(self.work)
         # They tell of requests, and so of patients.
-        for name in ("monai_sr", "monailabel", "dicomweb_client"):
+        for name in ("monai_sr", "monailabel", "dicomweb_client", "__main__"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self._computing = threading.Lock()
         self._places = threading.BoundedSemaphore(MAX_WAITING)
@@ -92,14 +95,16 @@ class SuperResolutionApp(MONAILabelApp):
             qido_url_prefix=settings.MONAI_LABEL_QIDO_PREFIX,
             wado_url_prefix=settings.MONAI_LABEL_WADO_PREFIX,
             stow_url_prefix=settings.MONAI_LABEL_STOW_PREFIX,
+            timeout=TIMEOUT,
         )
         home = (
             settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip()
             or Path.home() / ".cache" / "monailabel" / "dicom"
         )
-        # MONAI Label's own default is CT alone.
-        named = "MONAI_LABEL_DICOMWEB_SEARCH_FILTER" in settings.model_fields_set
-        search_filter = settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER if named else {}
+        search_filter = settings.MONAI_LABEL_DICOMWEB_SEARCH_FILTER
+        if _FILTER not in settings.model_fields_set:
+            # MONAI Label's own default is CT alone; its background jobs see what stands here.
+            search_filter, os.environ[_FILTER] = {}, "{}"
         return PacsStore(PacsClient(client), Path(home) / md5_digest(url), search_filter)
 
     def init_infers(self) -> dict[str, UpscaleTask]:
@@ -129,11 +134,14 @@ class SuperResolutionApp(MONAILabelApp):
         """
         if not strtobool(self.conf.get("train", "false")):
             return {}
-        from monai_sr.integrations.monailabel.train_task import TrainTask
-
-        plain = {name: task for name, task in self._infers.items() if not isinstance(task, PushTask)}
         results = Path(self.app_dir) / "model"
-        return {name: TrainTask(task.bundle, task.scale_factor, results) for name, task in plain.items()}
+        return {
+            name: FineTuneTask(task.bundle, task.scale_factor, results)
+            for name, task in self._infers.items()
+            # A bundle with a second stage would be trained in two, against a discriminator.
+            if not isinstance(task, PushTask)
+            and not weights_file(task.bundle.root, task.scale_factor, "pixel").exists()
+        }
 
     def on_init_complete(self) -> None:
         """Harden the server, which begins to serve now."""
@@ -174,8 +182,8 @@ class SuperResolutionApp(MONAILabelApp):
         """
         self._task(request)
         check_result_tag(request.get("label_tag", "original"))
-        # Parallel jobs would share the cores and add up in memory.
-        request = request | {"max_workers": 1}
+        # Parallel jobs would share the cores, and MONAI Label divides by the number of GPUs.
+        request = request | {"max_workers": 1, "multi_gpu": False}
 
         def attempt(one: dict[str, Any], _: object) -> dict[str, Any]:
             try:

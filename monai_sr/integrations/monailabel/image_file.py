@@ -15,11 +15,14 @@ from monai_sr.io.atomic import atomic_file
 from monai_sr.io.nifti import is_nifti
 from monai_sr.volume import LazyFrames, Volume
 
+_DICOM_AXES = (1, 0, 2)
+"""Rows, columns and frames follow each other along these axes of a file that a viewer makes of DICOM."""
+
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def write_image_file(volume: Volume, path: Path) -> None:
-    """Write real values and their place, columns along the first axis as DICOM's viewers have it.
+    """Write real values and their place, along the axes of the source, which for DICOM are columns and rows.
 
     Args:
         volume: any frames.
@@ -28,15 +31,16 @@ def write_image_file(volume: Volume, path: Path) -> None:
     Raises:
         MonaiSRError: if the disk refuses; nothing is left then.
     """
-    frames = _real(volume)
-    affine = volume.affine[:, [1, 0, 2, 3]]
+    order = np.argsort(getattr(volume.source, "axes", _DICOM_AXES))
+    array = _real(volume).transpose(1, 2, 0).transpose(order)
+    affine = volume.affine[:, [*order, 3]]
     with atomic_file(path) as file:
         if is_nifti(path):
-            image = nib.Nifti1Image(frames.T, affine)
+            image = nib.Nifti1Image(array, affine)
             image.header.set_xyzt_units("mm")
             nib.save(image, file)
             return
-        itk = sitk.GetImageFromArray(frames)
+        itk = sitk.GetImageFromArray(array.T)
         lps = _RAS_TO_LPS @ affine
         spacing = np.linalg.norm(lps[:3, :3], axis=0)
         itk.SetSpacing(spacing.tolist())

@@ -19,7 +19,7 @@ from monai_sr.integrations.monailabel.checks import NotFoundError, PacsError, ch
 
 _logger = logging.getLogger(__name__)
 
-TIMEOUT = (5.0, 60.0)
+TIMEOUT = (5.0, 120.0)
 """Seconds to connect, and that the PACS may stay silent."""
 
 _SOP_INSTANCE_UID = "00080018"

@@ -93,7 +93,9 @@ class Guard:
 
         async def bounded_receive() -> Message:
             nonlocal received
-            message: Message = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_awaited(receive()), loop))
+            message: Message = await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(_awaited(receive()), loop)
+            )
             received += len(message.get("body", b""))
             if received > self.max_upload:
                 raise InputError(self._too_large())
