@@ -1,0 +1,1 @@
+"""The same super-resolution inside other systems, each of which is installed apart."""
