@@ -19,7 +19,7 @@ lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/mypy
 
 clean:  ## remove everything that the other verbs made
-	rm -rf .venv demo_output build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-monailabel demo_output build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

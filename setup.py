@@ -92,6 +92,8 @@ setup(
     package_dir={"monai_sr._bundles": "bundles"},
     package_data={
         "monai_sr": ["py.typed"],
+        "monai_sr.integrations": ["slicer/*.py"],
+        "monai_sr.integrations.monailabel": ["requirements.txt"],
         "monai_sr.report": ["assets/*.j2", "assets/*.css", "assets/*.js", "assets/vendor/*"],
         "monai_sr.sample": ["README.md", "datalist.json", "*/*.nii.gz", "dicom/*/*.dcm"],
         "monai_sr._bundles": ["[!_]*/LICENSE", "[!_]*/configs/*", "[!_]*/docs/*", "[!_]*/models/*.pt"],

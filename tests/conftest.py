@@ -71,7 +71,7 @@ def find_environment(variable: str, script: str) -> Path:
     """Virtual environment of another program, named by `variable`; missing as for a missing tool."""
     value = os.environ.get(variable)
     if value and Path(value, "bin", "python").exists():
-        return Path(value)
+        return Path(value).absolute()
     problem = f"{variable} names no environment: make one by {script} FOLDER"
     if os.environ.get("MONAI_SR_REQUIRE_TOOLS") == "1" or value:
         pytest.fail(problem)
