@@ -1,0 +1,103 @@
+"""Storing a derived series in a PACS (STOW-RS), whole or with an error that says what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+
+from pydicom import dcmread
+from requests.exceptions import HTTPError
+
+from monai_sr.errors import MonaiSRError
+from monai_sr.integrations.pacs.server import Pacs
+from monai_sr.integrations.pacs.session import PacsError, UnavailableError
+from monai_sr.io.dicom_header import quiet_pydicom
+
+BATCH_BYTES = 2**25
+"""Images are stored in requests of at most 32 MiB, or of one image."""
+
+_LOOKS = 5
+_NAMED = 3
+
+
+def store(pacs: Pacs, folder: Path) -> int:
+    """Store a derived series, and see that the PACS holds it whole.
+
+    Args:
+        pacs: where it goes.
+        folder: the files of one series, as `write_volume` leaves it.
+
+    Returns:
+        Number of images.
+
+    Raises:
+        PacsError: if the PACS does not take some; it says which, and how many are stored.
+        UnavailableError: if it stops answering; storing again then completes the series.
+    """
+    files = {}
+    with quiet_pydicom():
+        for path in sorted(folder.iterdir()):
+            header = dcmread(path, stop_before_pixels=True)
+            files[str(header.SOPInstanceUID)] = path
+            study, series = str(header.StudyInstanceUID), str(header.SeriesInstanceUID)
+    reason = ""
+    try:
+        for batch in _batches(files):
+            reason = _post(pacs, [files[uid] for uid in batch])
+            if reason and not batch <= set(pacs.instances(study, series)):
+                # The rest would only be more of a series that cannot be whole.
+                break
+        missing = sorted(files.keys() - _found(pacs, study, series, files.keys(), bool(reason)))
+    except UnavailableError as error:
+        raise UnavailableError(
+            f"{str(error).rstrip('.')}; of {len(files)} images a part may be stored, and storing again "
+            "completes them"
+        ) from None
+    if missing:
+        named = [files[uid].name for uid in missing[:_NAMED]] + ["others"] * (len(missing) > _NAMED)
+        stored = len(files) - len(missing)
+        state = f"{stored} are stored: remove them there, or" if stored else "none is stored:"
+        raise PacsError(
+            f"{pacs.address} does not take {len(missing)} of {len(files)} images ({', '.join(named)}"
+            f"{reason and '; ' + reason}), and {state} see there why it refuses, then store again"
+        )
+    return len(files)
+
+
+def _post(pacs: Pacs, files: list[Path]) -> str:
+    """Store images; why any is refused, or nothing."""
+    try:
+        answer = pacs.post(files)
+        failed = answer.get("FailedSOPSequence") or ()
+        codes = sorted({int(item.get("FailureReason") or 0) for item in failed})
+    except MonaiSRError:
+        raise
+    except HTTPError as error:
+        return "" if error.response is None else f"answer {error.response.status_code}"
+    except Exception:
+        # Whatever it says, what it holds can still be asked for.
+        return ""
+    return ", ".join(f"failure {code:04X}" for code in codes)
+
+
+def _found(pacs: Pacs, study_uid: str, series_uid: str, wanted: Set[str], refused: bool) -> Set[str]:
+    """What is there of the wanted images, given the time that a PACS may take to list them."""
+    for look in range(_LOOKS):
+        found = wanted & set(pacs.instances(study_uid, series_uid))
+        if refused or found == wanted:
+            break
+        pacs.pause(look)
+    return found
+
+
+def _batches(files: Mapping[str, Path]) -> Iterator[set[str]]:
+    batch: set[str] = set()
+    size = 0
+    for uid, file in files.items():
+        length = file.stat().st_size
+        if batch and size + length > BATCH_BYTES:
+            yield batch
+            batch, size = set(), 0
+        batch.add(uid)
+        size += length
+    yield batch
