@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -10,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,13 @@ class Orthanc:
         folder: of its configuration and its images, which survive a restart.
         auth: whether it asks for `USER` and `PASSWORD`.
         lua: scripts that it runs.
+        env: what its environment has beside ours.
         settings: added to its configuration.
     """
 
-    def __init__(self, folder: Path, auth: bool, lua: Sequence[Path], settings: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, auth: bool, lua: Sequence[Path], env: Mapping[str, str], settings: dict[str, Any]
+    ) -> None:
         self._executable = find_tool("Orthanc")
         if not PLUGIN.exists():
             find_tool("Orthanc's DICOMweb plugin")
@@ -48,6 +52,7 @@ class Orthanc:
         self.root = f"http://127.0.0.1:{self.http_port}"
         self.url = f"dicomweb://127.0.0.1:{self.http_port}/dicom-web"
         self._credentials = (USER, PASSWORD) if auth else None
+        self._env = os.environ | dict(env) | {"MONAI_SR_SERVER": self.url}
         self._process: subprocess.Popen[bytes] | None = None
         configuration = {
             "Name": "test",
@@ -69,7 +74,7 @@ class Orthanc:
         """Start it, and wait until it answers."""
         with (self.folder / "log.txt").open("ab") as log:
             command = [self._executable, str(self.folder / "orthanc.json")]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._env)
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and self._process.poll() is None:
             try:
@@ -128,10 +133,14 @@ class Orthanc:
 
 @contextmanager
 def running_orthanc(
-    folder: Path, auth: bool = False, lua: Sequence[Path] = (), **settings: Any
+    folder: Path,
+    auth: bool = False,
+    lua: Sequence[Path] = (),
+    env: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Iterator[Orthanc]:
     """Orthanc with its images below `folder`, which is emptied of them in the end."""
-    orthanc = Orthanc(folder, auth, lua, settings)
+    orthanc = Orthanc(folder, auth, lua, env or {}, settings)
     orthanc.start()
     try:
         yield orthanc

@@ -114,7 +114,9 @@ def parse_address(text: str) -> Address:
     if parts.query or parts.fragment:
         raise InputError(f"The address at {shown} has a part after ? or #: leave it out.")
     match = _RESOURCE.fullmatch(parts.path.rstrip("/"))
-    if match is None or not all(is_uid(match[name]) for name in ("study", "series") if match[name]):
+    uids = [match[name] for name in ("study", "series") if match[name]] if match else []
+    # An instance, or a slip in the word series, must not become a part of the server's path.
+    if match is None or "studies" in match["root"].split("/") or not all(map(is_uid, uids)):
         raise InputError(
             f"The address at {shown} must end in the server's path, /studies/UID or /studies/UID/series/UID."
         )

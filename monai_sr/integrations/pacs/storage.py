@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from typing import cast
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
+from requests import Response
 from requests.exceptions import HTTPError
 
 from monai_sr.errors import MonaiSRError
@@ -47,14 +50,15 @@ def store(pacs: Pacs, folder: Path) -> int:
             if reason and not batch <= set(pacs.instances(study, series)):
                 # The rest would only be more of a series that cannot be whole.
                 break
-        missing = sorted(files.keys() - _found(pacs, study, series, files.keys(), bool(reason)))
+        found = _found(pacs, study, series, files.keys(), bool(reason))
+        missing = [path.name for uid, path in files.items() if uid not in found]
     except UnavailableError as error:
         raise UnavailableError(
             f"{str(error).rstrip('.')}; of {len(files)} images a part may be stored, and storing again "
             "completes them"
         ) from None
     if missing:
-        named = [files[uid].name for uid in missing[:_NAMED]] + ["others"] * (len(missing) > _NAMED)
+        named = missing[:_NAMED] + ["others"] * (len(missing) > _NAMED)
         stored = len(files) - len(missing)
         state = f"{stored} are stored: remove them there, or" if stored else "none is stored:"
         raise PacsError(
@@ -66,18 +70,21 @@ def store(pacs: Pacs, folder: Path) -> int:
 
 def _post(pacs: Pacs, files: list[Path]) -> str:
     """Store images; why any is refused, or nothing."""
+    reason = ""
     try:
-        answer = pacs.post(files)
-        failed = answer.get("FailedSOPSequence") or ()
-        codes = sorted({int(item.get("FailureReason") or 0) for item in failed})
+        try:
+            answer = pacs.post(files)
+        except HTTPError as error:
+            response = cast(Response, error.response)
+            reason = f"answer {response.status_code}"
+            answer = Dataset.from_json(response.json())
+        codes = {int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence") or ()}
     except MonaiSRError:
         raise
-    except HTTPError as error:
-        return "" if error.response is None else f"answer {error.response.status_code}"
     except Exception:
         # Whatever it says, what it holds can still be asked for.
-        return ""
-    return ", ".join(f"failure {code:04X}" for code in codes)
+        return reason
+    return ", ".join(f"failure {code:04X}" for code in sorted(codes)) or reason
 
 
 def _found(pacs: Pacs, study_uid: str, series_uid: str, wanted: Set[str], refused: bool) -> Set[str]:
