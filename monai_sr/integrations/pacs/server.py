@@ -206,7 +206,8 @@ def _value(entry: Mapping[str, Any], tag: str) -> str | int | None:
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Silence the libraries beneath, whose records hold UIDs and whatever a server says."""
-    loggers = [logging.getLogger(name) for name in ("dicomweb_client.web", "urllib3.connectionpool")]
+    names = "dicomweb_client.web", "retrying", "urllib3.connectionpool"
+    loggers = [logging.getLogger(name) for name in names]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True

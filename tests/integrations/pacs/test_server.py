@@ -84,4 +84,7 @@ def test_what_a_server_warns_of_is_not_said(proxy, through, no_patient_data, cap
     caplog.set_level(logging.DEBUG)
     proxy.fault = lambda request: request.answer(200, JSON | {"Warning": "PLANTED"}, b"[]")
     assert list(through.search("1.2.3.4.5")) == []
-    assert not [text for text in caplog.messages if "1.2.3.4.5" in text or "PLANTED" in text]
+    proxy.fault = lambda request: request.answer(400, {}, b"PLANTED")
+    with pytest.raises(PacsError):
+        list(through.search("1.2.3.4.5"))
+    assert caplog.messages == []

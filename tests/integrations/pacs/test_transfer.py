@@ -11,10 +11,19 @@ from pydicom import dcmread
 from pydicom.uid import EnhancedSRStorage
 
 from monai_sr.errors import InputError
-from monai_sr.integrations.pacs.session import TOKEN, MissingError, PacsError, UnavailableError
+from monai_sr.integrations.pacs.session import (
+    PASSWORD,
+    TOKEN,
+    USER,
+    MissingError,
+    PacsError,
+    UnavailableError,
+)
 from monai_sr.integrations.pacs.transfer import upscale_by_pacs
 from monai_sr.sample import sample_series_dir
-from tests.cli.commands import monai_sr, refused
+from tests.cli.commands import invoke, monai_sr, refused
+from tests.integrations.orthanc import PASSWORD as ORTHANC_PASSWORD
+from tests.integrations.orthanc import USER as ORTHANC_USER
 from tests.integrations.orthanc import running_orthanc
 from tests.integrations.pacs.proxy import faulty_proxy
 from tests.io.conftest import ROOT
@@ -53,14 +62,13 @@ def test_a_series_of_24_images_comes_back_as_the_local_command_makes_it(tmp_path
     (uid,) = empty_orthanc.series()
     address = f"{empty_orthanc.url}/studies/{empty_orthanc.study_of(uid)}/series/{uid}"
     bundle = ("--bundle", "swift_srgan_mri")
-    result = monai_sr("upscale", address, empty_orthanc.url, *bundle)
-    assert result.returncode == 0, result.stderr
+    result = invoke("upscale", address, empty_orthanc.url, *bundle)
+    assert result.exit_code == 0, result.output
     assert result.stdout.strip() == f"Stored in {empty_orthanc.url}"
     (derived,) = empty_orthanc.series().keys() - {uid}
     assert empty_orthanc.series()[derived] == 24
     assert empty_orthanc.study_of(derived) == empty_orthanc.study_of(uid)
-    result = monai_sr("upscale", source, tmp_path / "local", *bundle)
-    assert result.returncode == 0, result.stderr
+    assert invoke("upscale", source, tmp_path / "local", *bundle).exit_code == 0
     wanted = images(tmp_path / "local")
     assert len(wanted) == 24
     stored = tmp_path / "stored"
@@ -177,13 +185,13 @@ def test_a_pacs_that_is_down_or_refuses_is_an_error(upscale, proxy, make_dicom, 
     assert empty_orthanc.series() == {f"{ROOT}.5": 3}
 
 
-def test_the_command_says_it_in_a_sentence(tmp_path):
+def test_the_command_says_it_in_a_sentence(tmp_path, monkeypatch):
     with running_orthanc(tmp_path / "orthanc", auth=True) as guarded:
-        study = f"{guarded.url}/studies/1.2.3"
-        refused(
-            monai_sr("upscale", study, tmp_path / "out"), "refuses access (401)", "MONAI_SR_DICOMWEB_TOKEN"
-        )
-        wrong = {"MONAI_SR_DICOMWEB_USER": "reader", "MONAI_SR_DICOMWEB_PASSWORD": "no"}
-        refused(monai_sr("upscale", study, tmp_path / "out", **wrong), "refuses access (401)")
-    refused(monai_sr("upscale", study, guarded.url, "--recursive"), "--recursive is for folders")
-    refused(monai_sr("upscale", "dicomweb://a:b@h/x", tmp_path / "out"), "MONAI_SR_DICOMWEB_USER")
+        study, out = f"{guarded.url}/studies/1.2.3", tmp_path / "out"
+        refused(monai_sr("upscale", study, out), "refuses access (401)", "MONAI_SR_DICOMWEB_TOKEN")
+        assert "--recursive is for folders" in str(invoke("upscale", study, out, "--recursive").exception)
+        monkeypatch.setenv(USER, ORTHANC_USER)
+        monkeypatch.setenv(PASSWORD, "wrong")
+        assert "refuses access (401)" in str(invoke("upscale", study, out).exception)
+        monkeypatch.setenv(PASSWORD, ORTHANC_PASSWORD)
+        assert "no such study" in str(invoke("upscale", study, out).exception)
