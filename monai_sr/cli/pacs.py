@@ -47,16 +47,16 @@ def _pacs() -> None:
 @pacs.command()
 def watch(
     source: Annotated[str, typer.Argument(help="The PACS to watch: dicomweb://HOST:PORT/PATH.")],
-    destination: Annotated[
-        str | None, typer.Argument(help="The PACS that gets the derived series; the same by default.")
-    ] = None,
     state: Annotated[
         Path,
         typer.Option(
             envvar="STATE_DIRECTORY",
-            help="Folder that remembers which series cannot be done; made if need be.",
+            help="Folder for the images at work, and to remember which series cannot be done.",
         ),
-    ] = ...,  # type: ignore[assignment]
+    ],
+    destination: Annotated[
+        str | None, typer.Argument(help="The PACS that gets the derived series; the same by default.")
+    ] = None,
     bundle: BundleOption = "edsr_mri",
     scale_factor: ScaleOption = 2,
     weights: WeightsOption = None,
@@ -133,7 +133,7 @@ def watch(
             watcher.run(interval)
         counts = watcher.run_once()
     except StoppedError:
-        console.print("Stopped; nothing was left half-stored.")
+        console.print("Stopped.")
         return
     finally:
         memory_of_failures.close()

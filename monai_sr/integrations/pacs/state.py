@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Entry:
 class State:
     """A database of one table, which one watcher at a time may use and no end of a process can damage.
 
+    Its `work` is a folder for what is only needed for the while, emptied of what a killed watcher left.
+
     Args:
         folder: where it is; made if need be.
         task: what is done to the series, since another task may succeed.
@@ -62,6 +65,7 @@ class State:
     def __init__(self, folder: Path, task: str) -> None:
         self._task = task
         self._path = folder / FILE
+        self.work = folder / "work"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self._path, timeout=0, isolation_level=None)
@@ -70,6 +74,8 @@ class State:
             self._database.execute("BEGIN EXCLUSIVE")
             self._database.execute(_TABLE)
             self._database.execute("COMMIT")
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.mkdir(exist_ok=True)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise InputError(

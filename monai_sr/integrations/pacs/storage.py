@@ -53,10 +53,9 @@ def store(pacs: Pacs, folder: Path) -> int:
         found = _found(pacs, study, series, files.keys(), bool(reason))
         missing = [path.name for uid, path in files.items() if uid not in found]
     except UnavailableError as error:
-        raise UnavailableError(
-            f"{str(error).rstrip('.')}; of {len(files)} images a part may be stored, and storing again "
-            "completes them"
-        ) from None
+        raise UnavailableError(f"{str(error).rstrip('.')}; {_half(files)}") from None
+    except KeyboardInterrupt:
+        raise PacsError(f"Interrupted while storing in {pacs.address}; {_half(files)}") from None
     if missing:
         named = missing[:_NAMED] + ["others"] * (len(missing) > _NAMED)
         stored = len(files) - len(missing)
@@ -66,6 +65,10 @@ def store(pacs: Pacs, folder: Path) -> int:
             f"{reason and '; ' + reason}), and {state} see there why it refuses, then store again"
         )
     return len(files)
+
+
+def _half(files: Mapping[str, Path]) -> str:
+    return f"of {len(files)} images a part may be stored, and storing again completes them"
 
 
 def _post(pacs: Pacs, files: list[Path]) -> str:

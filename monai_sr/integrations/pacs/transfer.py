@@ -151,6 +151,7 @@ def transfer(
     progress: Progress | None = None,
     select: bool = True,
     check: Callable[[Path], None] = lambda path: None,
+    work: Path | None = None,
 ) -> int:
     """Upscale a series of a PACS and store what becomes of it.
 
@@ -163,6 +164,7 @@ def transfer(
         progress: called with (frames done, frames in all).
         select: see `fetched`.
         check: likewise.
+        work: folder for what is only needed for the while; the system's by default.
 
     Returns:
         Number of frames.
@@ -172,8 +174,8 @@ def transfer(
         MonaiSRError: with the reason and the remedy.
     """
     with (
-        fetched(source, series, select, check) as path,
-        tempfile.TemporaryDirectory(prefix="monai-sr-") as out,
+        fetched(source, series, select, check, work) as path,
+        tempfile.TemporaryDirectory(prefix="monai-sr-", dir=work) as out,
     ):
         job = plan(path, Path(out) / path.name, dicom=dicom)[0]
         frames = run_job(upscaler, job, progress=progress)
@@ -183,7 +185,11 @@ def transfer(
 
 @contextmanager
 def fetched(
-    pacs: Pacs, series: PacsSeries, select: bool, check: Callable[[Path], None] = lambda path: None
+    pacs: Pacs,
+    series: PacsSeries,
+    select: bool,
+    check: Callable[[Path], None] = lambda path: None,
+    work: Path | None = None,
 ) -> Iterator[Path]:
     """A series of a PACS as a folder, for the while.
 
@@ -192,6 +198,7 @@ def fetched(
         series: as it lists it.
         select: whether to skip a series that this software made, or that is of no class of images it knows.
         check: called with the first file, and may raise to skip the rest.
+        work: folder to put it in; the system's by default.
 
     Yields:
         The folder, named series_HASH.
@@ -200,7 +207,7 @@ def fetched(
         SkippedError: if the series is not to be upscaled.
         MonaiSRError: with the reason and the remedy; it speaks of the series, not of the temporary folder.
     """
-    with tempfile.TemporaryDirectory(prefix="monai-sr-") as parent:
+    with tempfile.TemporaryDirectory(prefix="monai-sr-", dir=work) as parent:
         folder = Path(parent) / series_name(series.study_uid, series.series_uid)
         folder.mkdir()
 
@@ -255,8 +262,8 @@ def _find(pacs: Pacs, address: Address) -> list[PacsSeries]:
         found = sorted(pacs.search(address.study_uid), key=lambda entry: entry.series_uid)
     except MissingError:
         found = []
-    if address.series_uid:
-        found = [entry for entry in found if entry.series_uid == address.series_uid]
+    wanted = (address.study_uid, address.series_uid)
+    found = [each for each in found if (each.study_uid, each.series_uid if wanted[1] else None) == wanted]
     if not found:
         kind = "series" if address.series_uid else "study"
         raise MissingError(f"{pacs.address} holds no such {kind}: check the UIDs in the address.")

@@ -160,6 +160,7 @@ class Watcher:
             if images and now - counts[uid][1] >= self._stable_seconds and self._settled.get(uid) != images:
                 found.append((series, images))
         self._counts = counts
+        self._settled = {uid: self._settled[uid] for uid in self._settled.keys() & counts.keys()}
         entries = {series: self._state.get(_name(series)) for series, _ in found}
         return sorted(found, key=lambda each: entry.attempts if (entry := entries[each[0]]) else 0)
 
@@ -223,6 +224,7 @@ class Watcher:
             dicom=self._dicom,
             progress=self._stop.check,
             check=self._rules.check,
+            work=self._state.work,
         )
         _logger.info("%s: %d images in %.1f s", _name(series), frames, time.monotonic() - start)
 

@@ -29,6 +29,7 @@ def recipe(word):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
 def test_orthanc_starts_the_command_for_each_series_but_ours(tmp_path, make_dicom):
     find_tool("flock")
     pwned = DOCS.parent / "pwned"

@@ -73,11 +73,14 @@ from pathlib import Path
 from monai_sr.integrations.pacs.state import State
 state = State(Path({str(tmp_path)!r}), "task")
 state.begin("a", 3)
+(state.work / "images").mkdir()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(list((tmp_path / "work").iterdir())) == 1
     state = State(tmp_path, "task")
     assert state.get("a").attempts == 1
+    assert list(state.work.iterdir()) == []
     state.close()
 
 

@@ -100,6 +100,15 @@ def test_a_server_that_goes_away_halfway_is_said_to(proxy, through, empty_orthan
     assert empty_orthanc.series() == {f"{ROOT}.5": 4}
 
 
+def test_an_interruption_halfway_is_said_to_be_one(proxy, make_dicom, empty_orthanc):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    proxy.fault = lambda request: request.command == "POST" and request.answer(503, {})
+    with pytest.raises(PacsError, match=r"Interrupted while storing .* of 3 images a part may be stored"):
+        store(Pacs(parse_address(proxy.url), interrupt), make_dicom())
+
+
 def test_what_was_stored_and_not_answered_is_stored_once(proxy, through, empty_orthanc, make_dicom):
     lost = [True]
 
