@@ -145,9 +145,7 @@ def plan_archive(
         series = replace(series, folder=Path(os.path.commonpath(folders)))
         read = partial(_refuse, reasons[0]) if reasons else partial(_read, series, include_derived)
         sources = tuple(folder.relative_to(archive).as_posix() for folder in folders)
-        # A hash tells nothing of the patient, and is the same whatever else lies in the archive.
-        key = (series.study_uid, series.series_uid, "" if series.series_uid else sources[0])
-        name = f"series_{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
+        name = series_name(series.study_uid, series.series_uid, "" if series.series_uid else sources[0])
         jobs.append(ArchiveJob(read, out / name, name, sources, len(series.paths), dicom=dicom))
     images = [path for path in scan.others if is_nifti(path) or path.suffix.lower() in _SUFFIXES]
     for path, reason in (*scan.damaged.items(), *((path, None) for path in images)):
@@ -155,6 +153,25 @@ def plan_archive(
         file_read = partial(_refuse, reason) if reason else partial(open_volume, path)
         jobs.append(ArchiveJob(file_read, out / "files" / source, f"files/{source}", (source,), 1))
     return jobs, len(scan.others) - len(images)
+
+
+def series_name(study_uid: str, series_uid: str, folder: str = "") -> str:
+    """Name of a series that tells nothing of the patient, and is the same whatever else there is.
+
+    Args:
+        study_uid: StudyInstanceUID.
+        series_uid: SeriesInstanceUID.
+        folder: stands for the series where it has no UID.
+
+    Returns:
+        series_HASH.
+
+    Example:
+        >>> series_name("1.2", "1.2.3")
+        'series_5b823a4f5a530220c60227105c5473a8'
+    """
+    key = (study_uid, series_uid, folder)
+    return f"series_{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}"
 
 
 def _refuse(reason: str) -> Volume:

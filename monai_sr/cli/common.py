@@ -15,6 +15,9 @@ from monai_sr.errors import InputError
 console = Console()
 errors = Console(stderr=True)
 
+SOME_WERE_NOT_DONE = 3
+"""Exit code when some images of many were refused or failed."""
+
 BundleOption = Annotated[str, typer.Option("--bundle", "-b", help="Name or folder of a bundle.")]
 ScaleOption = Annotated[int, typer.Option("--scale-factor", "-s", help="Enlargement in plane: 2 or 4.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Weights to use instead of the bundle's own.")]

@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 
 from monai_sr.cli.common import (
+    SOME_WERE_NOT_DONE,
     AlphaOption,
     BundleOption,
     DeviceOption,
@@ -36,21 +37,20 @@ if TYPE_CHECKING:
     from monai_sr.io import DicomOutput
     from monai_sr.upscaler import Upscaler
 
-SOME_WERE_NOT_DONE = 3
-"""Exit code when images of an archive were refused or failed."""
-
 
 def upscale(
     source: Annotated[
         str,
         typer.Argument(
-            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; or its web address."
+            help="DICOM folder or file, .nii, .mha, .nrrd, PNG, TIFF or JPEG; its web address; or a study or "
+            "series in a PACS, dicomweb://HOST:PORT/PATH/studies/UID."
         ),
     ],
     destination: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="Folder for DICOM (or .dcm for one image) and for an archive; file or folder for the rest."
+            help="Folder for DICOM (or .dcm for one image) and for an archive; file or folder for the rest; "
+            "or a PACS, dicomweb://HOST:PORT/PATH."
         ),
     ],
     bundle: BundleOption = "edsr_mri",
@@ -108,9 +108,10 @@ def upscale(
 ) -> None:
     """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
 
-    With --recursive it ends with 3 where some images were refused or failed.
+    With --recursive, or from a study in a PACS, it ends with 3 where some images were refused or failed.
     """
     from monai_sr.batch import plan, run_job
+    from monai_sr.cli.pacs import is_pacs_address, upscale_with_pacs
     from monai_sr.io import DicomOutput
     from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
@@ -132,18 +133,26 @@ def upscale(
     }
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
+    by_pacs = is_pacs_address(source) or is_pacs_address(destination)
+    if report is not None and (recursive or by_pacs):
+        raise InputError("--report shows what lies in files, one image or series: leave it out here.")
     if recursive:
-        if report is not None:
-            raise InputError("--report shows one image or series: leave it or --recursive out.")
+        if by_pacs:
+            raise InputError("--recursive is for folders: leave it out, or use `monai-sr pacs watch`.")
         if series is not None or overwrite:
             raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
         ray_address = address if engine == "ray" else None
-        _upscale_archive(options, ray_address, Path(source), destination, resume, include_derived, dicom)
+        _upscale_archive(
+            options, ray_address, Path(source), Path(destination), resume, include_derived, dicom
+        )
         return
     if resume or include_derived or engine == "ray":
         raise InputError("--resume, --include-derived and --engine ray are for an archive: add --recursive.")
+    if by_pacs:
+        upscale_with_pacs(options, source, destination, series, overwrite, allow_private, dicom)
+        return
     with local_copy(source, allow_private) as path, progress_bar() as bar:
-        jobs = plan(path, destination, series, dicom)
+        jobs = plan(path, Path(destination), series, dicom)
         pages = _pages(report, path, jobs, overwrite)
         upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):

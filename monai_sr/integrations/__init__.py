@@ -1,1 +1,1 @@
-"""The same super-resolution inside other systems, each of which is installed apart."""
+"""Super-resolution inside other systems; each part needs an extra, or an environment, of its own."""

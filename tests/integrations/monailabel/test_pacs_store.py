@@ -3,7 +3,6 @@
 import gzip
 import re
 import time
-import urllib.request
 
 import numpy as np
 import pytest
@@ -35,7 +34,7 @@ def source(tmp_path_factory):
 def orthanc(tmp_path_factory, source):
     environment()
     with running_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        running.add(*source.iterdir())
+        running.push(source)
         yield running
 
 
@@ -105,23 +104,22 @@ def test_a_push_gives_an_empty_labelmap_on_the_grid_of_the_image(pushed, source)
 
 
 def test_a_second_push_stores_nothing_new(pushed, server, orthanc, uid):
-    before = orthanc.ask("statistics"), orthanc.ask("changes?last")["Last"]
+    before = orthanc.get("/statistics"), orthanc.get("/changes?last")["Last"]
     answer = server.ask("POST", f"/infer/{MODEL}_push?image={uid}&output=json")
     assert answer.json["series"] == pushed[0]
-    assert (orthanc.ask("statistics"), orthanc.ask("changes?last")["Last"]) == before
+    assert (orthanc.get("/statistics"), orthanc.get("/changes?last")["Last"]) == before
 
 
 def test_what_the_pacs_lost_is_stored_again(pushed, server, orthanc, uid):
-    (first, *_), before = _instances(orthanc, pushed[0]), orthanc.ask("statistics")
-    request = urllib.request.Request(f"{orthanc.url}/instances/{first}", method="DELETE")
-    urllib.request.urlopen(request, timeout=30).close()
+    (first, *_), before = _instances(orthanc, pushed[0]), orthanc.get("/statistics")
+    orthanc.get(f"/instances/{first}", "DELETE")
     server.ask("POST", f"/infer/{MODEL}_push?image={uid}&output=json")
-    assert orthanc.ask("statistics")["CountInstances"] == before["CountInstances"]
+    assert orthanc.get("/statistics")["CountInstances"] == before["CountInstances"]
 
 
 def _instances(orthanc, series):
-    for entry in orthanc.ask("series"):
-        found = orthanc.ask(f"series/{entry}")
+    for entry in orthanc.get("/series"):
+        found = orthanc.get(f"/series/{entry}")
         if found["MainDicomTags"]["SeriesInstanceUID"] == series:
             return found["Instances"]
     return []
@@ -170,10 +168,10 @@ def test_what_is_no_series_is_not_asked_of_the_pacs(server, method, path):
 
 
 def test_an_upload_is_not_pushed(server, source, orthanc):
-    before = orthanc.ask("statistics")
+    before = orthanc.get("/statistics")
     assert server.ask("POST", f"/infer/{MODEL}_push", file=source / "0001.dcm").status == 422
     assert server.ask("PUT", "/datastore/image?image=1.2.3", file=source / "0001.dcm").status == 422
-    assert orthanc.ask("statistics") == before
+    assert orthanc.get("/statistics") == before
 
 
 def test_a_viewer_reaches_the_pacs_through_the_server(server, uid):

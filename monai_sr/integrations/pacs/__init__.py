@@ -1,0 +1,1 @@
+"""A PACS as source and destination, by DICOMweb."""
