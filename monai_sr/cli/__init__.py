@@ -13,6 +13,7 @@ from monai_sr.cli.common import console, errors
 from monai_sr.cli.datasets import split
 from monai_sr.cli.images import show, upscale
 from monai_sr.cli.models import blend, bundles, evaluate, export
+from monai_sr.cli.web import serve_app
 from monai_sr.errors import MonaiSRError
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for command in (upscale, evaluate, bundles, split, blend, export, show):
     app.command()(command)
+app.command("app")(serve_app)
 
 
 def _version(wanted: bool) -> None:

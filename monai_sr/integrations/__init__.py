@@ -1,0 +1,1 @@
+"""Other programs and people reach the upscaler through these; each needs an extra of its own."""
