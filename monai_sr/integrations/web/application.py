@@ -46,12 +46,14 @@ def make_application(settings: Settings, host: str) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         with private_folder() as root:
             app.state.desk = desk = Desk(settings, root)
-            sweeping = asyncio.create_task(desk.sweep())
+            tasks = [asyncio.create_task(desk.sweep()), asyncio.create_task(desk.warm())]
             try:
                 yield
             finally:
-                sweeping.cancel()
-                desk.close()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await desk.close()
 
     return Starlette(
         routes=[

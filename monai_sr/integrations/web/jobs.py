@@ -15,8 +15,8 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.integrations.web.refusals import BusyError, GoneError, OutOfTurnError, TooLargeError
 from monai_sr.integrations.web.settings import MAX_FILES, Choice, Settings
 from monai_sr.integrations.web.upload import RECEIVED, neutral, stored_path
-from monai_sr.integrations.web.work import Found, Look, Made, Upscale
-from monai_sr.integrations.web.worker import Worker
+from monai_sr.integrations.web.work import Found, Look, Made, Upscale, warm
+from monai_sr.integrations.web.worker import Tell, Worker
 
 MAX_JOBS = 12
 """Uploads and results that are kept at a time; for another, the oldest that waits for nothing is removed."""
@@ -290,10 +290,20 @@ class Desk:
             for job in [job for job in self._jobs.values() if job.expires < time.monotonic()]:
                 await self.remove(job)
 
-    def close(self) -> None:
+    async def warm(self) -> None:
+        """Start the processes, so that the first image does not wait for their libraries."""
+        await asyncio.gather(self._looker.run(_nothing, _silent), self._upscaler.run(warm, _silent))
+
+    async def close(self) -> None:
         """End all work; the folder is left to whoever made it."""
+        for job in list(self._jobs.values()):
+            await self.remove(job)
         self._looker.stop()
         self._upscaler.stop()
+
+
+def _nothing(tell: Tell) -> None:
+    """To unpickle this loads all that a look needs."""
 
 
 def _silent(doing: str, done: int, total: int) -> None:

@@ -6,7 +6,6 @@ import logging
 import re
 import shutil
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from monai_sr.integrations.web.settings import Choice
 from monai_sr.integrations.web.upload import IMAGES, RECEIVED, RESULT, image_in, neutral, unpacked
+from monai_sr.integrations.web.worker import Tell
 from monai_sr.io import check_output, list_series, open_volume
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.volume import Volume
@@ -25,9 +25,6 @@ MODELS = 2
 """How many networks stay in memory between jobs."""
 
 MAX_NOTES = 5
-
-Tell = Callable[[str, int, int], None]
-"""Called with what is being done, how many frames of it are done, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +150,16 @@ class Upscale:
                 _write_report(reports[-1], job.read(), open_volume(job.destination), upscaler)
         shutil.rmtree(images)
         return Made(_packed(self.folder / RESULT), tuple(reports), tuple(notes.texts))
+
+
+def warm(tell: Tell) -> None:
+    """Load what `Upscale` needs, which takes longer than an image.
+
+    Args:
+        tell: not called.
+    """
+    import monai_sr.batch
+    import monai_sr.report  # noqa: F401
 
 
 @lru_cache(MODELS)
