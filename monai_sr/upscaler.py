@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import nn
 
 import monai_sr
@@ -22,7 +21,7 @@ from monai_sr.runtimes import Runtime, choose_device, make_runtime
 from monai_sr.runtimes.memory import GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
 from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
-from monai_sr.volume import LazyFrames, Provenance, Volume, without_image
+from monai_sr.volume import LazyFrames, Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
 _logger = logging.getLogger(__name__)
@@ -319,26 +318,3 @@ def _survey(volume: Volume) -> tuple[IntensityRange, float]:
             "%s: %d pixels are not finite; they keep their stored value", volume.path, n_not_finite
         )
     return intensity_range, floor
-
-
-def fill_nearest(frame: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """Give pixels without an image the nearest image's value, so that its edge does not ring.
-
-    Args:
-        frame: real values, shape (H, W).
-        empty: True where there is no image, same shape.
-
-    Returns:
-        A filled frame, all zero where there is no image at all.
-
-    Example:
-        >>> fill_nearest(np.array([[5.0, -2000.0, -2000.0]]), np.array([[False, True, True]])).tolist()
-        [[5.0, 5.0, 5.0]]
-    """
-    if not empty.any():
-        return frame
-    if empty.all():
-        return np.zeros_like(frame)
-    nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
-    filled: np.ndarray = frame[tuple(nearest)]
-    return filled

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 MAX_FRAME_PIXELS = 2**26
 """Largest Rows x Columns that is read (8192 x 8192); more is refused before decoding."""
@@ -219,3 +220,26 @@ def without_image(frame: NDArray[Any], padding: tuple[float, float] | None) -> N
     if padding is not None:
         empty |= (frame >= padding[0]) & (frame <= padding[1])
     return np.asarray(empty)
+
+
+def fill_nearest(frame: NDArray[Any], empty: NDArray[Any]) -> NDArray[Any]:
+    """Give pixels without an image the nearest image's value, so that its edge does not ring.
+
+    Args:
+        frame: real values, shape (H, W).
+        empty: True where there is no image, same shape.
+
+    Returns:
+        A filled frame, all zero where there is no image at all.
+
+    Example:
+        >>> fill_nearest(np.array([[5.0, -2000.0, -2000.0]]), np.array([[False, True, True]])).tolist()
+        [[5.0, 5.0, 5.0]]
+    """
+    if not empty.any():
+        return frame
+    if empty.all():
+        return np.zeros_like(frame)
+    nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
+    filled: NDArray[Any] = frame[tuple(nearest)]
+    return filled

@@ -31,7 +31,7 @@ BELOW: dict[str, set[str]] = {
     "trust": {"volume", "geometry", "intensity"},
     "runtimes": set(),
     "bundle": {"weights", "networks"},
-    "report": {"statistics"},
+    "report": {"statistics", "io", "volume"},
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},
     "engines": {"losses", "splitting", "weights"},

@@ -32,7 +32,9 @@ from monai_sr.errors import InputError
 
 if TYPE_CHECKING:
     from monai_sr.batch import Outcome
+    from monai_sr.batch.jobs import Job
     from monai_sr.io import DicomOutput
+    from monai_sr.upscaler import Upscaler
 
 SOME_WERE_NOT_DONE = 3
 """Exit code when images of an archive were refused or failed."""
@@ -95,6 +97,13 @@ def upscale(
             help="Write DICOM as Secondary Capture, for what takes no other; its position is lost.",
         ),
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a page to look at the result in, too: one .html that any browser opens; numbered "
+            "where there are several series."
+        ),
+    ] = None,
     trust: TrustOption = False,
 ) -> None:
     """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
@@ -124,6 +133,8 @@ def upscale(
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
     if recursive:
+        if report is not None:
+            raise InputError("--report shows one image or series: leave it or --recursive out.")
         if series is not None or overwrite:
             raise InputError("--series and --overwrite do not go with --recursive: leave them out.")
         ray_address = address if engine == "ray" else None
@@ -133,11 +144,46 @@ def upscale(
         raise InputError("--resume, --include-derived and --engine ray are for an archive: add --recursive.")
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, destination, series, dicom)
+        pages = _pages(report, path, jobs, overwrite)
         upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             run_job(upscaler, job, overwrite, partial(advance, bar, task))
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+            if pages:
+                _write_page(pages[number - 1], job, upscaler, overwrite)
+
+
+def _pages(report: Path | None, source: Path, jobs: list[Job], overwrite: bool) -> list[Path]:
+    """One page for each job, none of which is refused once images have been computed."""
+    from monai_sr.io.atomic import check_apart
+    from monai_sr.report import check_page
+
+    if report is None:
+        return []
+    pages = [report]
+    if len(jobs) > 1:
+        pages = [
+            report.with_name(f"{report.stem}_{number:04d}{report.suffix}")
+            for number in range(1, len(jobs) + 1)
+        ]
+    for page, job in zip(pages, jobs, strict=True):
+        check_page(page, overwrite)
+        check_apart(page, source)
+        if job.destination.resolve() in (page.resolve(), *page.resolve().parents):
+            raise InputError(f"{page} lies in the output {job.destination}: name a report elsewhere.")
+    return pages
+
+
+def _write_page(page: Path, job: Job, upscaler: Upscaler, overwrite: bool) -> None:
+    """Show what was read beside what was written."""
+    from monai_sr.evaluate import bicubic
+    from monai_sr.io import open_volume
+    from monai_sr.report import write_report
+
+    finer = open_volume(job.destination)
+    write_report(page, job.read(), finer, upscaler.provenance, interpolate=bicubic, overwrite=overwrite)
+    console.print(f"Written: {page}", highlight=False, soft_wrap=True)
 
 
 def _upscale_archive(

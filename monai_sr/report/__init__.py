@@ -1,5 +1,6 @@
-"""Figures of results; drawn without a display, and the same each time."""
+"""Figures and pages of results; made without a display, and the same each time."""
 
+from monai_sr.report.comparison import Comparison, Encoded, Picture, encode
 from monai_sr.report.figures import (
     comparison_figure,
     evaluation_figure,
@@ -7,11 +8,22 @@ from monai_sr.report.figures import (
     save_figure,
     training_figure,
 )
+from monai_sr.report.page import Table, check_page, write_page, write_report
+from monai_sr.report.slices import limit
 
 __all__ = [
+    "Comparison",
+    "Encoded",
+    "Picture",
+    "Table",
+    "check_page",
     "comparison_figure",
+    "encode",
     "evaluation_figure",
+    "limit",
     "power_spectrum_figure",
     "save_figure",
     "training_figure",
+    "write_page",
+    "write_report",
 ]

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from monai_sr.report.parts import most_varied_part
+
 Image = NDArray[Any]
 
 BRIGHT_PERCENTILE = 99.5  # a few bright vessels or fat must not darken the rest
@@ -213,20 +215,8 @@ def _window(image: Image) -> tuple[float, float]:
 def _most_varied_part(image: Image) -> tuple[int, int, int, int]:
     """The window of a quarter of each side whose values have the largest variance."""
     rows, columns = (max(size // INSET_FRACTION, 1) for size in image.shape)
-
-    def sums(values: Image) -> Image:
-        table = np.pad(values.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
-        return np.asarray(
-            table[rows:, columns:]
-            - table[:-rows, columns:]
-            - table[rows:, :-columns]
-            + table[:-rows, :-columns]
-        )
-
-    centred = image.astype(np.float64) - float(image.mean())
-    variance = sums(centred**2) / (rows * columns) - (sums(centred) / (rows * columns)) ** 2
-    row, column = np.unravel_index(int(variance.argmax()), variance.shape)
-    return int(row), int(column), rows, columns
+    row, column = most_varied_part(image, rows, columns)
+    return row, column, rows, columns
 
 
 def _check_shapes(low: Image, *finer: Image) -> None:

@@ -1,0 +1,242 @@
+"""A page to look at results in: one HTML file, which holds all that it shows and asks no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from monai_sr.errors import InputError
+from monai_sr.io.atomic import atomic_file
+from monai_sr.io.display import Display, display_of
+from monai_sr.report.comparison import Encoded
+from monai_sr.report.slices import Interpolation, encode_volumes
+from monai_sr.volume import Provenance, Volume
+
+ASSETS = files("monai_sr.report") / "assets"
+SCRIPTS = ("decode", "window", "view", "plots", "report")
+"""In the order in which each needs those before it."""
+
+TITLE = "Super-resolution report"
+AUTOMATIC = (0.5, 99.5)
+"""Percentiles between which the automatic window lies."""
+
+BRIGHT = 98
+"""Percentile of the differences that is drawn in full colour."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Scores for a page.
+
+    Args:
+        caption: what it shows.
+        header: of the columns; the first is of the rows' names.
+        rows: the cells, the first of each being its name.
+    """
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def check_page(path: Path, overwrite: bool = False) -> None:
+    """Refuse, before any work is done, a page that cannot be written.
+
+    Args:
+        path: the file.
+        overwrite: whether an earlier one may be replaced.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path} must be a page: let its name end in .html.")
+    if not path.parent.is_dir():
+        raise InputError(f"The folder {path.parent} does not exist: make it first.")
+    if path.is_dir() or (path.exists() and not path.is_file()):
+        raise InputError(f"{path} is no file: name another one for the report.")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; name another file or add --overwrite.")
+
+
+def write_report(
+    path: Path,
+    low: Volume,
+    high: Volume,
+    provenance: Provenance,
+    *,
+    interpolate: Interpolation,
+    title: str = TITLE,
+    overwrite: bool = False,
+) -> None:
+    """Write a page that shows a volume before and after.
+
+    It holds pixels of evenly chosen slices and what made them, and nothing else of the files: no name, no
+    identifier, no date, no path. Frames are read one at a time.
+
+    Args:
+        path: file to write, ending in .html.
+        low: as it was read.
+        high: the super-resolved volume, `provenance.scale_factor` times finer.
+        provenance: what made it.
+        interpolate: from frames [n, rows, columns] and a scale factor to the finer frames that
+            super-resolution is compared with, such as `monai_sr.evaluate.bicubic`.
+        title: heading; must not name a patient.
+        overwrite: replace an earlier page.
+
+    Raises:
+        InputError: if `path` is not allowed, or a file turns out to be damaged.
+        ValueError: if the volumes do not fit each other.
+        MonaiSRError: if the disk refuses; nothing is left half-written.
+    """
+    check_page(path, overwrite)
+    slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate)
+    facts = describe(low, provenance) | {"Shown": shown}
+    write_page(path, slices, title=title, facts=facts, display=display_of(low), first=len(slices) // 2)
+
+
+def write_page(
+    path: Path,
+    slices: Sequence[Encoded],
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    tables: Sequence[Table] = (),
+    conventions: Mapping[str, str] | None = None,
+    display: Display | None = None,
+    first: int = 0,
+) -> None:
+    """Write a page of slices by several methods.
+
+    Args:
+        path: file to write, replaced if it exists.
+        slices: at least one; all of them with a target, or none.
+        title: heading; must not name a patient.
+        facts: what made the images; name -> text.
+        tables: scores.
+        conventions: how the scores came about; name -> text.
+        display: how the images ask to be shown.
+        first: which slice is shown first, from 0.
+
+    Raises:
+        MonaiSRError: if the disk refuses; nothing is left half-written.
+    """
+    display = display or Display()
+    content = {
+        "slices": [encoded.facts for encoded in slices],
+        "windows": _windows(slices, display),
+        "extremes": _extremes(slices),
+        "difference": _difference(slices),
+        "first": first,
+        "inverted": display.inverted,
+    }
+    style, script = _style(), _script()
+    stream = _template().stream(
+        title=title,
+        facts=facts,
+        tables=tables,
+        conventions=conventions or {},
+        content=content,
+        blocks=[(number, encoded.blocks) for number, encoded in enumerate(slices)],
+        has_target="target" in slices[0].blocks,
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        licence=(ASSETS / "vendor" / "uPlot.LICENSE").read_text(encoding="utf-8"),
+    )
+    with atomic_file(path) as file:
+        stream.dump(str(file), encoding="utf-8")
+
+
+def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
+    """What made a volume, and its size, for a reader.
+
+    Args:
+        low: before.
+        provenance: what made it finer.
+
+    Returns:
+        Name -> text.
+    """
+    count, rows, columns = low.array.shape
+    scale = provenance.scale_factor
+    return {
+        "Bundle": f"{provenance.bundle} {provenance.bundle_version}",
+        "Weights (SHA-256)": provenance.weights_sha256,
+        "Scale factor": f"{scale}, in plane",
+        "Computed by": provenance.computation,
+        "Software": f"monai-sr {provenance.software_version}",
+        "Method": provenance.description,
+        "Size before": f"{count} x {rows} x {columns} (slices x rows x columns)",
+        "Size after": f"{count} x {rows * scale} x {columns * scale}",
+    }
+
+
+def _windows(slices: Sequence[Encoded], display: Display) -> list[dict[str, Any]]:
+    """Windows to choose from, the first of which is used; each by its bounds in real values."""
+    values = np.concatenate([encoded.values for encoded in slices])
+    lower, upper = np.percentile(values, AUTOMATIC) if values.size else (0.0, 1.0)
+    windows = [
+        {"name": "automatic", "bounds": _wide(lower, upper)},
+        {"name": "full range", "bounds": _wide(*_extremes(slices))},
+    ]
+    if display.centre is not None and display.width is not None:
+        bounds = _wide(display.centre - display.width / 2, display.centre + display.width / 2)
+        windows.insert(0, {"name": "as the file asks", "bounds": bounds})
+    return windows
+
+
+def _wide(lower: float, upper: float) -> list[float]:
+    """Bounds that are not the same."""
+    return [float(lower), float(upper if upper > lower else lower + 1)]
+
+
+def _extremes(slices: Sequence[Encoded]) -> list[float]:
+    return _wide(
+        min(encoded.extremes[0] for encoded in slices), max(encoded.extremes[1] for encoded in slices)
+    )
+
+
+def _difference(slices: Sequence[Encoded]) -> float:
+    differences = np.concatenate([encoded.differences for encoded in slices])
+    # Where nothing differs, as around a body, says nothing of how large differences are.
+    differences = differences[differences > 0]
+    return float(np.percentile(differences, BRIGHT)) if differences.size else 0.0
+
+
+@cache
+def _template() -> jinja2.Template:
+    # Everything is escaped: a title or a name of a bundle is text, whatever it holds.
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.from_string((ASSETS / "report.html.j2").read_text(encoding="utf-8"))
+
+
+@cache
+def _style() -> str:
+    texts = ((ASSETS / name).read_text(encoding="utf-8") for name in ("vendor/uPlot.min.css", "report.css"))
+    return "\n".join(texts)
+
+
+@cache
+def _script() -> str:
+    plots = (ASSETS / "vendor" / "uPlot.iife.min.js").read_text(encoding="utf-8")
+    own = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    # One function around them: they see each other's names, and nothing of theirs becomes the window's.
+    return f'{plots}\n(() => {{\n"use strict";\n{own}}})();'
+
+
+def _hash(text: str) -> str:
+    """What a Content-Security-Policy calls an inline text by, the only one that it then lets through."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
