@@ -20,7 +20,7 @@ from starlette.staticfiles import StaticFiles
 
 from monai_sr import __version__
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.integrations.web.guard import REPORT_POLICY, Guard
+from monai_sr.integrations.web.guard import REPORT_HEADERS, Guard
 from monai_sr.integrations.web.jobs import KEPT, KEPT_AFTER_DOWNLOAD, Desk, Job
 from monai_sr.integrations.web.refusals import GoneError, OutOfTurnError, TooLargeError, status_of
 from monai_sr.integrations.web.settings import MAX_FILES, Settings
@@ -140,9 +140,7 @@ async def _report(request: Request) -> Response:
     reports, number = _made(_job(request)).reports, request.path_params["number"]
     if number >= len(reports):
         raise GoneError
-    return FileResponse(
-        reports[number], media_type="text/html", headers={"Content-Security-Policy": REPORT_POLICY}
-    )
+    return FileResponse(reports[number], media_type="text/html", headers=REPORT_HEADERS)
 
 
 async def _result(request: Request) -> Response:
@@ -179,6 +177,8 @@ def _shown(request: Request, job: Job) -> dict[str, Any]:
         "found": [vars(found) for found in job.found],
         "frames": job.frames,
     }
+    if job.choice is not None:
+        shown["choice"] = job.choice.shown()
     if job.state == "waiting":
         shown["before"] = _desk(request).before(job)
     elif job.state == "working":

@@ -20,14 +20,20 @@ class Choice:
     """What a job is to be done with.
 
     Args:
-        bundle: folder of the bundle.
+        name: of the bundle.
+        root: its folder.
         scale_factor: enlargement.
         alpha: share of the adversarial weights, or None for the bundle's own.
     """
 
-    bundle: Path
+    name: str
+    root: Path
     scale_factor: int
     alpha: float | None
+
+    def shown(self) -> dict[str, Any]:
+        """The choice for the page, which need not know any path."""
+        return {"bundle": self.name, "scale_factor": self.scale_factor, "alpha": self.alpha}
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Settings:
         if scale_factor not in offer.scale_factors:
             raise InputError(f"Bundle {offer.name} does not have this scale; choose another")
         if alpha is None:
-            return Choice(offer.root, int(scale_factor), None)
+            return Choice(offer.name, offer.root, int(scale_factor), None)
         if not offer.mixes or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
             raise InputError(f"Bundle {offer.name} cannot be mixed like this; leave the dial where it was")
-        return Choice(offer.root, int(scale_factor), float(alpha))
+        return Choice(offer.name, offer.root, int(scale_factor), float(alpha))

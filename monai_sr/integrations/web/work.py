@@ -131,6 +131,8 @@ class Upscale:
             MonaiSRError: if it cannot be read, computed or written.
         """
         from monai_sr.batch import plan, run_job
+        from monai_sr.evaluate import bicubic
+        from monai_sr.report import write_report
 
         images = self.folder / IMAGES
         with _Notes(self.folder) as notes:
@@ -147,7 +149,8 @@ class Upscale:
             reports = []
             for number, job in enumerate(jobs):
                 reports.append(self.folder / f"report_{number}.html")
-                _write_report(reports[-1], job.read(), open_volume(job.destination), upscaler)
+                finer = open_volume(job.destination)
+                write_report(reports[-1], job.read(), finer, upscaler.provenance, interpolate=bicubic)
         shutil.rmtree(images)
         return Made(_packed(self.folder / RESULT), tuple(reports), tuple(notes.texts))
 
@@ -159,6 +162,7 @@ def warm(tell: Tell) -> None:
         tell: not called.
     """
     import monai_sr.batch
+    import monai_sr.evaluate
     import monai_sr.report  # noqa: F401
 
 
@@ -167,17 +171,8 @@ def _load(choice: Choice, device: str, memory: int) -> Upscaler:
     from monai_sr.upscaler import Upscaler
 
     return Upscaler.from_bundle(
-        choice.bundle, choice.scale_factor, device=device, alpha=choice.alpha, memory=memory
+        choice.root, choice.scale_factor, device=device, alpha=choice.alpha, memory=memory
     )
-
-
-def _write_report(path: Path, low: Volume, high: Volume, upscaler: Upscaler) -> None:
-    try:
-        from monai_sr.report import write_report
-    except ImportError:
-        path.write_text("<!doctype html><title>stub</title><p>Stub of the comparison.</p>", encoding="utf-8")
-        return
-    write_report(path, low, high, upscaler.provenance)
 
 
 def _packed(result: Path) -> Path:

@@ -28,10 +28,11 @@ function restart(message = "") {
   token = null;
   files = [];
   sessionStorage.removeItem(TOKEN);
-  for (const id of ["choice", "outcome", "waiting", "result", "chosen", "sending"]) show(id, false);
+  for (const id of ["choice", "decided", "rechoose", "outcome", "waiting", "result", "chosen", "sending"]) show(id, false);
   for (const id of ["choice-error", "outcome-error"]) say(id, "");
   byId("files").value = byId("folder").value = "";
   byId("report").removeAttribute("src");
+  show("form");
   show("drop");
   say("image-error", message);
 }
@@ -61,8 +62,8 @@ async function take(taken) {
     ready(job);
   } catch (error) {
     if (isAborted(error)) return;
-    const text = named(error.message);
-    restart(text);
+    if (error.status) token = null; // the server has removed it
+    restart(named(error.message));
     byId("files").focus();
   }
 }
@@ -84,15 +85,19 @@ function ready(job) {
 }
 
 function showFound({ found }) {
-  const [first] = found;
-  const kind = first.modality && `DICOM, ${first.modality}`;
-  const frames = `${plural(first.frames, first.modality ? "slice" : "frame")} of ${first.columns} × ${first.rows}`;
-  byId("chosen-facts").textContent =
-    found.length === 1 ? [kind, frames].filter(Boolean).join(", ") : `${found.length} DICOM series`;
+  byId("chosen-facts").textContent = outline(found, 1);
   if (!files.length) byId("chosen-name").textContent = "Your image";
   show("sending", false);
   show("drop", false);
   show("chosen");
+}
+
+/** What the images are, or become, in a few words. */
+function outline(found, scale) {
+  const [{ modality, frames, rows, columns }] = found;
+  if (found.length > 1) return `${found.length} DICOM series`;
+  const shape = `${plural(frames, modality ? "slice" : "frame")} of ${columns * scale} × ${rows * scale}`;
+  return modality ? `DICOM, ${modality}, ${shape}` : shape;
 }
 
 async function start(event) {
@@ -122,13 +127,14 @@ function lost(error, place) {
 
 async function follow() {
   const { signal } = work;
-  show("choice", false);
-  show("outcome");
+  show("form", false);
+  for (const id of ["choice", "decided", "outcome"]) show(id);
   show("waiting");
   byId("outcome-title").focus();
   try {
     for (;;) {
       const job = await ask("GET", `jobs/${token}`, { signal });
+      byId("decision").textContent = decision(job.choice);
       if (job.state === "done") return finish(job);
       if (job.state === "failed") throw new Refusal(named(job.message), 500);
       showProgress(job);
@@ -136,13 +142,16 @@ async function follow() {
     }
   } catch (error) {
     show("waiting", false);
-    if (!isAborted(error)) lost(error, "outcome-error");
+    if (isAborted(error)) return;
+    show("rechoose", files.length > 0);
+    lost(error, "outcome-error");
   }
 }
 
 function showProgress(job) {
   const progress = byId("progress");
   const counting = job.state === "working" && job.doing === "computing";
+  byId("count").textContent = counting ? `${job.done} of ${job.frames}` : "";
   if (counting) {
     progress.max = job.frames;
     progress.value = job.done;
@@ -157,26 +166,33 @@ function showProgress(job) {
   if (byId("doing").textContent !== text) byId("doing").textContent = text;
 }
 
+const decision = ({ bundle, scale_factor, alpha }) =>
+  `${bundle}, ×${scale_factor}` + (alpha === null ? "" : `, ${Math.round(100 * alpha)} % crisp`);
+
 function finish(job) {
-  const [first] = job.found;
-  byId("summary").textContent = `${plural(job.frames, "frame")} done.`;
+  byId("summary").textContent = outline(job.found, job.choice.scale_factor);
   byId("notes").replaceChildren(
     ...job.notes.map((note) => Object.assign(document.createElement("li"), { textContent: named(note) })),
   );
   show("notes", job.notes.length > 0);
   byId("series").replaceChildren(...Array.from({ length: job.reports }, (_, index) => new Option(index + 1, index)));
   show("which", job.reports > 1);
-  byId("report").src = `jobs/${token}/reports/0`;
+  open(0);
   byId("download").href = `jobs/${token}/result`;
   byId("download").textContent = `Download (.${job.type}, ${size(job.bytes)})`;
   byId("kept").textContent =
     `Deleted from the server ${settings.kept_after_download_minutes} minutes after the download, ` +
     `at the latest after ${settings.kept_minutes}; or at once by “Another image”.`;
+  show("rechoose", files.length > 0);
   show("waiting", false);
-  show("outcome");
   show("result");
   byId("outcome-title").focus();
-  byId("spoken").textContent = `Done: ${first.columns} × ${first.rows} became finer.`;
+  byId("spoken").textContent = `Done: ${byId("summary").textContent}.`;
+}
+
+/** Show the comparison of a series. */
+function open(series) {
+  byId("report").src = byId("alone").href = `jobs/${token}/reports/${series}`;
 }
 
 /** After a reload the job goes on where it was. */
@@ -211,7 +227,8 @@ function listen() {
       byId("files").focus();
     });
   }
-  byId("series").addEventListener("change", ({ target }) => (byId("report").src = `jobs/${token}/reports/${target.value}`));
+  byId("series").addEventListener("change", ({ target }) => open(target.value));
+  byId("rechoose").addEventListener("click", () => take(files));
 }
 
 try {
