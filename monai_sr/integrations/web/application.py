@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -29,6 +29,7 @@ from monai_sr.integrations.web.work import Made
 
 STATIC = Path(__file__).parent / "static"
 _MAX_JSON = 2**16
+_LINGER = 2**24
 
 
 def make_application(settings: Settings, host: str) -> Starlette:
@@ -70,7 +71,7 @@ def make_application(settings: Settings, host: str) -> Starlette:
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, host=host)],
-        exception_handlers={MonaiSRError: _refuse, HTTPException: _not_there},
+        exception_handlers={MonaiSRError: _refuse, HTTPException: _not_there, ClientDisconnect: _nobody},
         lifespan=lifespan,
     )
 
@@ -102,14 +103,27 @@ async def _open(request: Request) -> Response:
 async def _receive(request: Request) -> Response:
     asked = request.query_params
     folder = asked.get("folder", "0")
-    await _desk(request).receive(
-        _job(request),
-        request.path_params["number"],
-        int(folder) if folder.isdecimal() and folder.isascii() else -1,
-        asked.get("type", ""),
-        request.stream(),
-    )
+    try:
+        await _desk(request).receive(
+            _job(request),
+            request.path_params["number"],
+            int(folder) if folder.isdecimal() and folder.isascii() else -1,
+            asked.get("type", ""),
+            request.stream(),
+        )
+    except MonaiSRError:
+        await _discard(request)
+        raise
     return Response(status_code=204)
+
+
+async def _discard(request: Request) -> None:
+    """Read some of what is still sent: most clients see the answer only when they have sent all."""
+    left = _LINGER
+    async for chunk in request.stream():
+        left -= len(chunk)
+        if left < 0:
+            break
 
 
 async def _look(request: Request) -> Response:
@@ -223,3 +237,8 @@ def _refuse(request: Request, error: Exception) -> Response:
 def _not_there(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return JSONResponse({"message": "There is nothing at this address."}, status)
+
+
+def _nobody(request: Request, error: Exception) -> Response:
+    """The answer to a client that went away while it was sending."""
+    return Response(status_code=400)

@@ -56,6 +56,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
+                if message["status"] >= 400:
+                    headers["Connection"] = "close"  # or what was refused would be read to its end
             await send(message)
 
         asked = Headers(scope=scope)

@@ -24,7 +24,7 @@ export function suggest(found) {
   const hint = byId("modality-hint");
   hint.hidden = known || !modality;
   hint.textContent = `None of these was trained on ${modality} images: the result may be poor.`;
-  sizes = new Set(found.map(({ rows, columns }) => `${columns},${rows}`));
+  sizes = new Set(found.map(({ rows, columns }) => `${rows},${columns}`));
   showBundles();
 }
 
@@ -68,8 +68,8 @@ function showScales() {
 
 function label(scale) {
   if (sizes.size !== 1) return `×${scale}`;
-  const [columns, rows] = [...sizes][0].split(",").map(Number);
-  return `×${scale}, to ${columns * scale} × ${rows * scale}`;
+  const [rows, columns] = [...sizes][0].split(",").map(Number);
+  return `×${scale}, to ${rows * scale} × ${columns * scale}`;
 }
 
 function radio(name, value, content) {

@@ -96,7 +96,7 @@ function showFound({ found }) {
 function outline(found, scale) {
   const [{ modality, frames, rows, columns }] = found;
   if (found.length > 1) return `${found.length} DICOM series`;
-  const shape = `${plural(frames, modality ? "slice" : "frame")} of ${columns * scale} × ${rows * scale}`;
+  const shape = `${plural(frames, modality ? "slice" : "frame")} of ${rows * scale} × ${columns * scale}`;
   return modality ? `DICOM, ${modality}, ${shape}` : shape;
 }
 
