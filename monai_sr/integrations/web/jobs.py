@@ -36,7 +36,7 @@ ABANDONED = 300.0
 READING = 2 * 2**30
 """Address space that libraries take where an image is looked at, beside the memory for the image."""
 
-_SWEEP = 5.0
+_SWEEP, _ASK = 5.0, 1.0
 
 State = Literal["receiving", "looking", "ready", "waiting", "working", "done", "failed"]
 WATCHED: set[State] = {"receiving", "looking", "waiting", "working"}
@@ -221,7 +221,7 @@ class Desk:
         job.enter("looking")
         look = Look(job.folder, self.settings.max_upload)
         job.task = asyncio.create_task(self._looker.run(look, _silent))
-        while not (await asyncio.wait({job.task}, timeout=1))[0]:
+        while not (await asyncio.wait({job.task}, timeout=_ASK))[0]:
             if not await is_watched():
                 await self.remove(job)
             elif job.token in self._jobs:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ RECEIVED, IMAGES, RESULT = "received", "images", "result"
 
 _SUFFIX = re.compile(r"\.(dcm|nii|nii\.gz|mha|mhd|nrrd|png|tiff?|jpe?g|zip)", re.IGNORECASE)
 _CHUNK = 2**20
+_DAMAGED = "The zip is damaged or of an uncommon kind; pack it again"
 
 
 def stored_path(root: Path, folder: int, number: int, suffix: str) -> Path:
@@ -96,10 +99,14 @@ def unpack(archive: Path, root: Path, max_bytes: int, max_files: int = MAX_FILES
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(entry) as source, target.open("xb") as unpacked:
                     left = _copy(source, unpacked, left)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeError):
-        raise InputError("The zip is damaged or of an uncommon kind; pack it again") from None
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError):
+        raise InputError(_DAMAGED) from None
     except RuntimeError:  # what zipfile raises where it is asked for a password
         raise InputError("The zip is encrypted; pack it without a password") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file
+            raise
+        raise InputError(_DAMAGED) from None
     if not root.exists():
         raise InputError("The zip is empty; pack the images anew")
 

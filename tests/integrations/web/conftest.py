@@ -58,7 +58,9 @@ def png(images: Path) -> bytes:
 @pytest.fixture(scope="session")
 def large_tiff() -> bytes:
     """One that takes a while, of many pages."""
-    pages = [Image.fromarray(np.random.default_rng(n).integers(0, 255, (256, 256), np.uint8)) for n in range(40)]
+    pages = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 255, (256, 256), np.uint8)) for n in range(40)
+    ]
     file = io.BytesIO()
     pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
     return file.getvalue()

@@ -50,6 +50,13 @@ class Running:
         found = [path for path in self.temporary.glob("monai-sr-app-*/**/*") if path.is_file()]
         return [path for path in found if path.name != "in-use"]
 
+    def emptied(self) -> None:
+        """Wait until the page's wish to delete its image is done."""
+        until = time.monotonic() + 30
+        while kept := self.kept():
+            assert time.monotonic() < until, kept
+            time.sleep(0.05)
+
     def send(self, *files: tuple[str, bytes]) -> str:
         """Upload files, each with its suffix; gives the job's token."""
         opened = self.client.post("/jobs", json={"files": len(files)})

@@ -182,7 +182,12 @@ def test_a_zip_bomb_is_cut(server):
 
 
 def test_a_zip_s_names_lead_nowhere(server, png):
-    entries = {"../../outside.png": png, "/tmp/absolute.png": png, "__MACOSX/._a.png": b"", "a/.DS_Store": b""}
+    entries = {
+        "../../outside.png": png,
+        "/tmp/absolute.png": png,
+        "__MACOSX/._a.png": b"",
+        "a/.DS_Store": b"",
+    }
     before = set(server.temporary.rglob("*outside*"))
     token = server.send((".zip", zipped(entries)))
     # Both images are there, under names of the server's own.
@@ -222,7 +227,7 @@ def test_a_job_can_be_cancelled_while_others_wait(server, large_tiff, png):
     running, waiting = server.send((".tif", large_tiff)), server.send((".png", png))
     for token in (running, waiting):
         assert server.look(token).status_code == 200
-    assert server.start(running, bundle="srgan_mri", scale_factor=4).status_code == 202
+    assert server.start(running, scale_factor=4).status_code == 202
     refused(server.start(running), 409)
     assert server.start(waiting).json()["before"] == 1
     server.wait(running, "working")
@@ -242,14 +247,6 @@ def test_a_job_can_be_cancelled_while_others_wait(server, large_tiff, png):
     assert server.client.get(f"/jobs/{waiting}/reports/1").status_code == 404
     server.client.delete(f"/jobs/{waiting}")
     assert server.kept() == []
-
-
-def test_a_mixture_is_what_the_dial_says(server, png):
-    token = server.send((".png", png))
-    server.look(token)
-    assert server.start(token, alpha=0.25).status_code == 202
-    assert server.wait(token, "done")["choice"]["alpha"] == 0.25
-    server.client.delete(f"/jobs/{token}")
 
 
 def test_nothing_is_logged_of_all_this(server):
