@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
+import tempfile
 from collections.abc import Callable
 
 import uvicorn
 
-from monai_sr.errors import InputError
+from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.integrations.web.application import make_application
 from monai_sr.integrations.web.settings import Settings
 
@@ -28,7 +30,12 @@ def serve(settings: Settings, host: str, port: int, tell: Callable[[str, bool], 
 
     Raises:
         InputError: if nobody can listen there.
+        MonaiSRError: if there is no folder for temporary files.
     """
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        raise MonaiSRError("No folder for temporary files can be written: name one by TMPDIR.") from None
     listening = _listen(host, port)
     address = ipaddress.ip_address(listening.getsockname()[0])
     shown = f"[{host}]" if ":" in host else host
@@ -59,7 +66,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     try:
         # On Windows this would let another program listen there too.
-        if hasattr(socket, "SO_REUSEPORT"):
+        if sys.platform != "win32":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(place)
         listening.listen(_BACKLOG)

@@ -135,22 +135,22 @@ class Upscale:
         from monai_sr.report import write_report
 
         images = self.folder / IMAGES
+        tell("loading", 0, self.frames)
+        upscaler = _load(self.choice, self.device, self.memory)
+        jobs, before = plan(image_in(images), self.folder / RESULT), 0
         with _Notes(self.folder) as notes:
-            tell("loading", 0, self.frames)
-            upscaler = _load(self.choice, self.device, self.memory)
-            jobs, before = plan(image_in(images), self.folder / RESULT), 0
             for job in jobs:
 
                 def progress(done: int, total: int, before: int = before) -> None:
                     tell("computing", before + done, self.frames)
 
                 before += run_job(upscaler, job, progress=progress)
-            tell("drawing", self.frames, self.frames)
-            reports = []
-            for number, job in enumerate(jobs):
-                reports.append(self.folder / f"report_{number}.html")
-                finer = open_volume(job.destination)
-                write_report(reports[-1], job.read(), finer, upscaler.provenance, interpolate=bicubic)
+        tell("drawing", self.frames, self.frames)
+        reports = []
+        for number, job in enumerate(jobs):
+            reports.append(self.folder / f"report_{number}.html")
+            finer = open_volume(job.destination)
+            write_report(reports[-1], job.read(), finer, upscaler.provenance, interpolate=bicubic)
         shutil.rmtree(images)
         return Made(_packed(self.folder / RESULT), tuple(reports), tuple(notes.texts))
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -112,6 +113,7 @@ def _main(connection: Connection, memory: int | None) -> None:
     # Ctrl+C reaches the whole group of processes; it is the server that ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_server, daemon=True).start()
+    _be_silent()
     if sys.platform != "win32":
         import resource
 
@@ -124,6 +126,14 @@ def _main(connection: Connection, memory: int | None) -> None:
         except EOFError:
             return
         connection.send(_answer(task, lambda *progress: connection.send(progress)))
+
+
+def _be_silent() -> None:
+    """Let nothing be printed that names an upload; what matters is told to its owner, see work.py."""
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    warnings.simplefilter("ignore")
+    _logger.addHandler(logging.StreamHandler())
+    _logger.propagate = False
 
 
 def _answer(task: Task[Any], tell: Tell) -> object:
