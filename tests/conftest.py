@@ -7,8 +7,9 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from hypothesis import settings
 
 # Found by pytest here: a fixture for every test, and a hook.
 from tests.patient_data import no_patient_data, pytest_runtest_makereport  # noqa: F401
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # Set before torch, matplotlib or a BLAS is imported, since they read these only once.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
@@ -28,7 +32,7 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
 DATA_FIXTURES = {"data_dir", "weights_dir", "schema_path"}
-TOOL_FIXTURES = {"require_tool"}
+TOOL_FIXTURES = {"require_tool", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,6 +88,18 @@ def schema_path() -> Path:
 def require_tool() -> Callable[[str], str]:
     """Function from an executable's name, such as `dciodvfy`, to its full path."""
     return find_tool
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a window; for one module, since its event loop keeps others from running."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium refuses its own sandbox to root, which tests in a container are.
+        started = playwright.chromium.launch(executable_path=find_tool("chromium"), args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from torch import nn
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate.baselines import BASELINES
 from monai_sr.evaluate.conventions import describe_conventions
+from monai_sr.evaluate.examples import BASELINE, Example, Frames, file_examples, nearest_to_median
+from monai_sr.evaluate.page import encode_example, shown_patients, write_evaluation_page
 from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pairs
 from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
 from monai_sr.evaluate.tables import write_image_table, write_json, write_markdown, write_patient_table
@@ -25,19 +27,17 @@ from monai_sr.metrics import feature_distance, image_quality, radial_power_spect
 from monai_sr.metrics.feature_distance import VGG_DISTANCE, VGG_DISTANCE_TITLE
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.metrics.psnr import MAX_PSNR
-from monai_sr.report import evaluation_figure, power_spectrum_figure, save_figure
+from monai_sr.report import Encoded, power_spectrum_figure, save_figure
 
-BASELINE = "bicubic"
 REFERENCE = "high resolution"
 SEED = 0
 WRITTEN_FILES = (
-    r"per_image\.csv|per_patient\.csv|results\.(md|json)|power_spectrum\.png"
+    r"per_image\.csv|per_patient\.csv|results\.(md|json)|power_spectrum\.png|report\.html"
     r"|(worst_slice|patient_\d{3,})_[0-9a-z_]+\.png"
 )
 """Regular expression of the names of an evaluation's files."""
 SPECTRUM_FREQUENCIES = np.linspace(1 / 128, 0.5, 64)
 
-Frames = NDArray[np.float32]
 Progress = Callable[[int, int], None]
 
 
@@ -71,26 +71,14 @@ class EvaluationResult:
     out_dir: Path
 
 
-@dataclass(frozen=True, eq=False)
-class _Example:
-    """One slice by one upscaler as it goes into a figure."""
-
-    method: str
-    gain: float
-    low: Frames
-    bicubic: Frames
-    sr: Frames
-    high: Frames
-    title: str
-
-
 @dataclass
 class _Run:
-    """What grows while the files pass by; of their pixels only the examples stay."""
+    """What grows while the files pass by; of their pixels only some examples stay."""
 
     scores: list[ImageScore] = field(default_factory=list)
     spectra: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    worst: dict[str, _Example] = field(default_factory=dict)
+    worst: dict[str, Example] = field(default_factory=dict)
+    shown: list[Encoded] = field(default_factory=list)
     n_left_out: int = 0
 
 
@@ -118,8 +106,8 @@ def evaluate(
         degradation: array transform that makes the low-resolution slice, (1, H, W) to (1, H / scale_factor,
             W / scale_factor); a random one is seeded.
         scale_factor: integer >= 2, the upscalers' and the degradation's.
-        out_dir: new or empty folder for per_image.csv, per_patient.csv, results.md, results.json and figures;
-            it appears once everything is written.
+        out_dir: new or empty folder for per_image.csv, per_patient.csv, results.md, results.json, report.html
+            and figures; it appears once everything is written.
         max_slices: at most so many slices of each file, evenly spaced; None for all.
         features: network of `feature_distance`, for images in [0, 1]; None leaves that metric out.
         about: facts on the upscalers that the tables state, such as bundle and `weights_sha256`.
@@ -155,8 +143,10 @@ def evaluate(
     run = _Run()
     with atomic_folder(out_dir) as folder:
         n_done = 0
-        for patient, files in enumerate(_by_patient(items), start=1):
-            examples: list[_Example] = []
+        patients = _by_patient(items)
+        shown = shown_patients(len(patients), len(upscalers))
+        for patient, files in enumerate(patients, start=1):
+            examples: list[Example] = []
             n_scored = len(run.scores)
             for file, item in files:
                 pairs = load_pairs(item.path, degradation, scale_factor, max_slices)
@@ -170,9 +160,12 @@ def evaluate(
                     on_progress(n_done, len(items))
             if not examples:
                 raise InputError(f"{files[0][1].path} has no slice with signal: leave its patient out")
-            for name in upscalers if patient_figures else ():
-                example = _nearest_to_median(name, run.scores[n_scored:], examples)
-                _draw(example, folder / f"patient_{patient:03d}_{file_stem(name)}.png")
+            for name in upscalers:
+                example = nearest_to_median(name, run.scores[n_scored:], examples)
+                if patient in shown:
+                    run.shown.append(encode_example(example, "median"))
+                if patient_figures:
+                    example.draw(folder / f"patient_{patient:03d}_{file_stem(name)}.png")
         return _conclude(run, items, scale_factor, degradation, max_slices, about or {}, folder, out_dir)
 
 
@@ -239,31 +232,15 @@ def _examples(
     upscalers: Sequence[str],
     patient: int,
     file: int,
-) -> list[_Example]:
+) -> list[Example]:
     """Of one scored file, each upscaler's slice of median gain, the patient's candidate; keep the worst."""
-    own = run.scores[-len(pairs.frames) * len(methods) :]
-    psnr = {name: [score.scores["psnr"] for score in own if score.method == name] for name in methods}
+    scores = run.scores[-len(pairs.frames) * len(methods) :]
     examples = []
     for name in upscalers:
-        gains = np.subtract(psnr[name], psnr[BASELINE])
-        order = np.argsort(gains, kind="stable")
-
-        def example(index: int, name: str = name, gains: NDArray[np.float64] = gains) -> _Example:
-            # Copies, or the figure's slice would keep the whole volume in memory.
-            return _Example(
-                method=name,
-                gain=float(gains[index]),
-                low=pairs.low[index].copy(),
-                bicubic=methods[BASELINE][index].copy(),
-                sr=methods[name][index].copy(),
-                high=pairs.high[index].copy(),
-                title=f"{name}: patient {patient}, file {file}, slice {pairs.frames[index]}: "
-                f"{gains[index]:+.2f} dB over bicubic",
-            )
-
-        if name not in run.worst or gains[order[0]] < run.worst[name].gain:
-            run.worst[name] = example(int(order[0]))
-        examples.append(example(int(order[(len(order) - 1) // 2])))
+        worst, median = file_examples(scores, pairs, methods, name, patient, file)
+        if name not in run.worst or worst.gain < run.worst[name].gain:
+            run.worst[name] = worst
+        examples.append(median)
     return examples
 
 
@@ -272,22 +249,6 @@ def _mean_spectrum(frames: Frames) -> NDArray[np.float64]:
     frequencies, power = radial_power_spectrum(torch.from_numpy(frames)[:, None])
     level = 10 * torch.log10(power.mean(dim=0).clamp_min(1e-30))
     return np.asarray(np.interp(SPECTRUM_FREQUENCIES, frequencies.numpy(), level.numpy()))
-
-
-def _nearest_to_median(method: str, scores: Sequence[ImageScore], examples: Sequence[_Example]) -> _Example:
-    """Of a method's median slices of each file, the one nearest to the patient's median gain."""
-    psnr = {
-        name: [score.scores["psnr"] for score in scores if score.method == name]
-        for name in (method, BASELINE)
-    }
-    median = float(np.median(np.subtract(psnr[method], psnr[BASELINE])))
-    own = [example for example in examples if example.method == method]
-    return min(own, key=lambda example: abs(example.gain - median))
-
-
-def _draw(example: _Example, path: Path) -> None:
-    figure = evaluation_figure(example.low, example.bicubic, example.sr, example.high, example.title)
-    save_figure(figure, path)
 
 
 def _conclude(
@@ -316,10 +277,21 @@ def _conclude(
     write_json(summary, differences, patients, conventions, counts, folder / "results.json")
     write_markdown(summary, differences, metric_titles(summary), conventions, folder / "results.md")
     for name, example in run.worst.items():
-        _draw(example, folder / f"worst_slice_{file_stem(name)}.png")
+        example.draw(folder / f"worst_slice_{file_stem(name)}.png")
     spectra = {name: 10 ** (np.mean(levels, axis=0) / 10) for name, levels in run.spectra.items()}
     figure = power_spectrum_figure(SPECTRUM_FREQUENCIES, spectra, nyquist=0.5 / scale_factor)
     save_figure(figure, folder / "power_spectrum.png")
+    write_evaluation_page(
+        folder / "report.html",
+        [encode_example(example, "worst") for example in run.worst.values()] + run.shown,
+        {
+            "Mean over patients [95% confidence interval]": (summary, False),
+            "Paired difference to bicubic": (differences, True),
+        },
+        metric_titles(summary),
+        {"Scale factor": str(scale_factor), **about, "Versions": conventions["versions"]},
+        conventions,
+    )
     return EvaluationResult(summary, differences, patients, run.scores, counts, conventions, out_dir)
 
 

@@ -69,9 +69,8 @@ def _describe(shown: int, shape: tuple[int, ...], part: tuple[slice, slice]) -> 
     if down.stop - down.start == rows and across.stop - across.start == columns:
         return text
     return (
-        f"{text}; of each the part that varies most in the middle slice: rows {down.start + 1} to "
-        f"{down.stop} of {rows}, columns {across.start + 1} to {across.stop} of {columns}, counted before "
-        "super-resolution"
+        f"{text}; of the whole field the part that varies most, rows {down.start + 1} to {down.stop} "
+        f"of {rows} and columns {across.start + 1} to {across.stop} of {columns} before super-resolution"
     )
 
 

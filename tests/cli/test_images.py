@@ -225,3 +225,51 @@ def test_what_cannot_be_computed_so_is_refused(tmp_path, options, said):
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
     assert not (tmp_path / "out").exists()
+
+
+def test_upscale_writes_a_report_of_each_series(tmp_path):
+    report = tmp_path / "look.html"
+    result = monai_sr(
+        "upscale", sample_series_dir(), tmp_path / "one", "-b", "swift_srgan_mri", "--report", report
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"Written: {report}" in result.stdout
+    page = report.read_text(encoding="utf-8")
+    assert "swift_srgan_mri" in page
+    assert "all 12 slices" in page
+    two = tmp_path / "two"
+    for name in ("mni152_test", "mr_small"):
+        file = sorted((sample_dataset_dir() / "dicom" / name).iterdir())[0]
+        two.mkdir(exist_ok=True)
+        shutil.copy(file, two / f"{name}.dcm")
+    arguments = ("upscale", two, tmp_path / "many", "-b", "swift_srgan_mri", "--report", report)
+    result = monai_sr(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "the only slice" in (tmp_path / "look_0001.html").read_text(encoding="utf-8")
+    assert (tmp_path / "look_0002.html").is_file()
+    assert report.read_text(encoding="utf-8") == page
+    # Refused as a whole before any image is computed, though another output would be free.
+    (tmp_path / "look_0001.html").unlink()
+    refused(
+        monai_sr(*arguments[:2], tmp_path / "again", *arguments[3:]), "look_0002.html exists", "--overwrite"
+    )
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("report", "more", "said"),
+    [
+        ("look.pdf", [], ".html"),
+        ("missing/look.html", [], "does not exist"),
+        ("look.html", ["--recursive"], "--recursive"),
+        ("in/look.html", [], "lies in the input"),
+        ("out.html", [], "lies in the output"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_refused_first(tmp_path, report, more, said):
+    (tmp_path / "in").mkdir()
+    shutil.copy(sorted(sample_series_dir().iterdir())[0], tmp_path / "in")
+    result = invoke("upscale", tmp_path / "in", tmp_path / "out.html", "--report", tmp_path / report, *more)
+    assert isinstance(result.exception, InputError)
+    assert said in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -110,6 +110,7 @@ def test_the_files_hold_the_result(result):
         "per_image.csv",
         "per_patient.csv",
         "results.md",
+        "report.html",
         "results.json",
         "patient_001_sharpened.png",
         "patient_002_sharpened.png",

@@ -125,8 +125,6 @@ class View {
     const x = left + ((state.column + 0.5) / slice.columns) * across;
     const y = top + ((state.row + 0.5) / slice.rows) * down;
     const gap = 6 * devicePixelRatio;
-    context.strokeStyle = "#7ee2b8";
-    context.lineWidth = devicePixelRatio;
     context.beginPath();
     if (state.axis === "row") {
       context.moveTo(left, y);
@@ -140,6 +138,11 @@ class View {
       context.lineTo(x, top + down);
     }
     context.rect(x - gap, y - gap, 2 * gap, 2 * gap);
-    context.stroke();
+    // Light within dark, to be seen on any image.
+    for (const [style, width] of [["#0b3d2c", 3], ["#7ee2b8", 1]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width * devicePixelRatio;
+      context.stroke();
+    }
   }
 }

@@ -1,0 +1,323 @@
+"""A report as a file: what it holds and what not, who can use it, and what it may ask for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pydicom
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.evaluate import bicubic
+from monai_sr.io import open_volume
+from monai_sr.report import Comparison, Picture, Table, check_page, encode, slices, write_page, write_report
+from monai_sr.sample import sample_series_dir
+from monai_sr.volume import LazyFrames, Source, Volume
+from tests.report.conftest import PROVENANCE, finer
+from tests.report.report_page import ReportPage
+
+NUMPY = {
+    "Int16Array": "<i2",
+    "Uint8Array": "u1",
+    "Uint16Array": "<u2",
+    "Float32Array": "<f4",
+    "Float64Array": "<f8",
+}
+
+
+class Blocks(HTMLParser):
+    """The texts of scripts by their ids."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._id = None
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self._id = dict(attrs).get("id") if tag == "script" else None
+
+    def handle_data(self, data):
+        if self._id:
+            self.found[self._id] = self.found.get(self._id, "") + data
+
+
+def read(path):
+    """What a page says of its slices, and their stored values, by means other than a browser."""
+    blocks = Blocks(path.read_text(encoding="utf-8")).found
+    content = json.loads(blocks["content"])
+    arrays = [
+        {
+            name: np.frombuffer(
+                zlib.decompress(base64.b64decode(blocks[f"pixels-{number}-{name}"])), NUMPY[image["type"]]
+            ).reshape(image["rows"], image["columns"])
+            for name, image in facts["images"].items()
+        }
+        for number, facts in enumerate(content["slices"])
+    ]
+    return content, arrays
+
+
+def volume(array, **options):
+    count = len(array)
+    values = {"slope": np.ones(count), "intercept": np.zeros(count), "stored_range": (-32768, 32767)}
+    return Volume(array, np.eye(4), source=Source(), path=None, **(values | options))
+
+
+def written(path, low, high=None, **options):
+    write_report(path, low, high or finer(low), PROVENANCE, interpolate=bicubic, **options)
+    return read(path)
+
+
+def test_a_report_holds_the_stored_values_of_every_slice(report, low, high, interpolated):
+    content, arrays = read(report)
+    assert [facts["label"] for facts in content["slices"]] == [f"Slice {n} of 12" for n in range(1, 13)]
+    for index, images in enumerate(arrays):
+        np.testing.assert_array_equal(images["low"], low.array[index])
+        np.testing.assert_array_equal(images["sr"], high.array[index])
+        np.testing.assert_array_equal(images["bicubic"], interpolated[index])
+        assert images["low"].dtype == low.array.dtype
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", ">i2", "u4", "i4", "f4", "f8", "f2", "i8"])
+def test_values_of_every_type_are_kept(dtype):
+    array = np.array([[0, 1], [100, 127]]).astype(dtype)
+    encoded = encode(Comparison("a", Picture(array), *[Picture(array.repeat(2, 0).repeat(2, 1))] * 2))
+    kind = encoded.facts["images"]["low"]["type"]
+    raw = zlib.decompress(base64.b64decode(encoded.blocks["low"]))
+    names = {"Int8Array": "i1", "Uint32Array": "<u4", "Int32Array": "<i4"} | NUMPY
+    np.testing.assert_array_equal(np.frombuffer(raw, names[kind]).reshape(2, 2), array)
+
+
+def test_each_frame_has_its_own_rescaling_and_padding_takes_no_part(tmp_path):
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 1000, (3, 16, 20)).astype(np.int16)
+    array[:, :4] = -2000
+    low = volume(
+        array, slope=np.array([1.0, 2.0, 0.5]), intercept=np.array([0.0, -10, 5]), padding=(-2000, -2000)
+    )
+    high = replace(low, array=array.repeat(2, axis=1).repeat(2, axis=2))
+    content, arrays = written(tmp_path / "r.html", low, high)
+    assert [facts["images"]["sr"]["slope"] for facts in content["slices"]] == [1, 2, 0.5]
+    assert -500 < content["extremes"][0] <= -10  # without the padding, at -4010
+    for images in arrays:
+        assert (images["bicubic"][:8] == -2000).all()
+        assert images["bicubic"][8:].min() > -500  # an edge of 2000 would have rung
+
+
+def test_the_header_and_the_photometric_interpretation_choose_the_view(tmp_path, low):
+    for file in sample_series_dir().iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.PhotometricInterpretation = "MONOCHROME1"
+        dataset.WindowCenter, dataset.WindowWidth = [700, 1], [300, 1]
+        dataset.save_as(tmp_path / file.name)
+    content, _ = written(tmp_path / "r.html", open_volume(tmp_path))
+    assert content["inverted"] is True
+    assert content["windows"][0] == {"name": "as the file asks", "bounds": [550, 850]}
+
+
+def test_a_report_names_no_patient(tmp_path):
+    names = ("Doe^Jane", "secret-id", "PLANTED")
+    for file in sample_series_dir().iterdir():
+        dataset = pydicom.dcmread(file)
+        dataset.PatientName, dataset.PatientID = names[:2]
+        dataset.SeriesDescription = dataset.StudyDescription = dataset.ProtocolName = names[2]
+        dataset.StudyDate = dataset.PatientBirthDate = "19530417"
+        folder = tmp_path / "Doe_folder"
+        folder.mkdir(exist_ok=True)
+        dataset.save_as(folder / file.name)
+    low = open_volume(folder)
+    write_report(tmp_path / "r.html", low, finer(low), PROVENANCE, interpolate=bicubic)
+    page = re.sub(r'<script type="text/plain".*?</script>', "", (tmp_path / "r.html").read_text(), flags=re.S)
+    uids = {str(element.value) for element in dataset.iterall() if element.VR == "UI"}
+    assert len(uids) > 3
+    for text in (*names, *uids, "19530417", "1953", "Doe_folder", str(tmp_path), file.name):
+        assert text not in page
+
+
+def test_a_report_is_bounded(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    asked = []
+
+    def frame(index):
+        asked.append(index)
+        return rng.integers(0, 4000, (40, 30)).astype(np.int16)
+
+    many = volume(
+        LazyFrames((1000, 40, 30), np.dtype(np.int16), frame), slope=np.ones(1000), intercept=np.zeros(1000)
+    )
+    high = replace(
+        many,
+        array=LazyFrames((1000, 80, 60), np.dtype(np.int16), lambda i: frame(i).repeat(2, 0).repeat(2, 1)),
+    )
+    content, arrays = written(tmp_path / "many.html", many, high)
+    assert len(arrays) == 24
+    assert content["slices"][0]["label"] == "Slice 21 of 1000"
+    assert "24 of 1000 slices, evenly spaced" in (tmp_path / "many.html").read_text()
+    assert len(set(asked)) < 30  # a long series is not decoded to show some of it
+    monkeypatch.setattr(slices, "MAX_BYTES", 60_000)
+    _, arrays = written(tmp_path / "small.html", many, high)
+    assert 1 <= len(arrays) < 6
+    size = (tmp_path / "small.html").stat().st_size - (tmp_path / "many.html").stat().st_size
+    assert size < 0
+
+
+def test_of_a_large_image_the_most_varied_part_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(slices, "MAX_SIDE", 64)
+    array = np.full((1, 300, 200), 500, np.uint16)
+    array[0, 130:162, 90:122] = np.random.default_rng(0).integers(0, 4000, (32, 32))
+    low = volume(array, stored_range=(0, 65535))
+    high = finer(low)
+    _, (images,) = written(tmp_path / "r.html", low, high)
+    assert images["low"].shape == (32, 32)
+    text = (tmp_path / "r.html").read_text()
+    rows, columns = re.search(r"rows (\d+) to \d+ of 300 and columns (\d+) to \d+ of 200", text).groups()
+    row, column = int(rows) - 1, int(columns) - 1
+    assert abs(row - 130) <= 4
+    assert abs(column - 90) <= 4
+    np.testing.assert_array_equal(images["low"], array[0, row : row + 32, column : column + 32])
+    part = np.s_[2 * row : 2 * row + 64, 2 * column : 2 * column + 64]
+    np.testing.assert_array_equal(images["sr"], high.array[0][part])
+    # As if the whole image had been interpolated.
+    whole = np.rint(bicubic(array, 2)[0]).clip(0, 65535)
+    np.testing.assert_array_equal(images["bicubic"], whole[part])
+
+
+def test_the_same_gives_the_same_file(tmp_path, report, low, high):
+    written(tmp_path / "again.html", low, high)
+    assert (tmp_path / "again.html").read_bytes() == report.read_bytes()
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_read(tmp_path, low, high):
+    (tmp_path / "there.html").write_text("mine")
+    for name, said in (("r.pdf", ".html"), ("there.html", "--overwrite"), ("no/r.html", "does not exist")):
+        with pytest.raises(InputError, match=re.escape(said)):
+            write_report(
+                tmp_path / name, low, high, PROVENANCE, interpolate=lambda *_: pytest.fail("computed")
+            )
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(InputError, match="no file"):
+        check_page(tmp_path / "folder.html", overwrite=True)
+    assert (tmp_path / "there.html").read_text() == "mine"
+    written(tmp_path / "there.html", low, high, overwrite=True)
+    with pytest.raises(ValueError, match="2 times finer"):
+        write_report(tmp_path / "r.html", low, low, PROVENANCE, interpolate=bicubic)
+
+
+def test_a_failure_leaves_nothing(tmp_path, low, high, monkeypatch):
+    monkeypatch.setattr(
+        "jinja2.environment.TemplateStream.dump",
+        lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space")),
+    )
+    with pytest.raises(MonaiSRError, match="No space"):
+        written(tmp_path / "r.html", low, high)
+    assert list(tmp_path.iterdir()) == []
+
+
+# In a browser.
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (320, 568)])
+def test_axe_finds_no_barrier(browser, report, scheme, width, height):
+    opened = ReportPage(browser, report, color_scheme=scheme, viewport={"width": width, "height": height})
+    opened.page.locator("#profile-values summary").click()
+    for summary in opened.page.locator("details:not([open]) > summary").all():
+        summary.click()
+    found = Axe().run(opened.page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in opened.requests)
+    opened.context.close()
+
+
+@pytest.mark.parametrize("width", [320, 720, 1100])
+def test_a_narrow_window_is_never_scrolled_sideways(browser, report, width):
+    # 720 is a screen of 1440 at 200%, 320 one of 1280 at 400%.
+    opened = ReportPage(browser, report, viewport={"width": width, "height": 450}, device_scale_factor=2)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.page.set_viewport_size({"width": width + 200, "height": 450})
+    opened.drawn()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width + 200
+    opened.context.close()
+
+
+def test_the_policy_lets_nothing_else_run_or_load(browser, report, tmp_path):
+    text = report.read_text(encoding="utf-8")
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)[1]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    assert "unsafe" not in policy
+    planted = '<script>document.title = "ran"</script><img src="http://127.0.0.1:9/x.png"></body>'
+    (tmp_path / "planted.html").write_text(text.replace("</body>", planted), encoding="utf-8")
+    opened = ReportPage(browser, tmp_path / "planted.html")
+    assert opened.page.title() == "Super-resolution report"
+    assert "refused" in opened.page.evaluate(
+        "fetch('http://127.0.0.1:9/').then(() => 'sent', () => 'refused')"
+    )
+    assert len(opened.complaints) >= 3
+    assert "Content Security Policy" in " ".join(opened.complaints)
+    opened.context.close()
+
+
+def test_an_old_browser_is_told_so(browser, report):
+    context = browser.new_context()
+    page = context.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(report.as_uri())
+    page.wait_for_selector("#failure:not([hidden])")
+    assert "too old" in page.inner_text("#failure")
+    context.close()
+
+
+def test_texts_are_texts(browser, tmp_path):
+    hostile = "</script><script>document.title='ran'</script>&amp;\"'"
+    picture = Picture(np.arange(64, dtype=np.int16).reshape(8, 8))
+    finest = Picture(picture.array.repeat(2, 0).repeat(2, 1))
+    encoded = encode(Comparison(hostile, picture, finest, finest, finest))
+    table = Table(hostile, ("method", hostile), [(hostile, "1")])
+    write_page(
+        tmp_path / "r.html",
+        [encoded],
+        title=hostile,
+        facts={hostile: hostile},
+        tables=[table],
+        conventions={"a": hostile},
+    )
+    opened = ReportPage(browser, tmp_path / "r.html")
+    assert opened.page.title() == hostile
+    assert opened.text("label") == hostile
+    assert opened.page.inner_text(".scores td") == "1"
+    assert opened.complaints == []
+    opened.context.close()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((1, 16, 12), np.int16),
+        np.full((2, 16, 12), 7.5, np.float64),
+        np.full((1, 16, 12), np.nan, np.float32),
+        np.where(
+            np.arange(192).reshape(1, 16, 12) % 7, np.linspace(-1e-7, 1e-7, 192).reshape(1, 16, 12), np.inf
+        ),
+        np.linspace(-1e30, 1e30, 192, dtype=np.float32).reshape(1, 16, 12),
+    ],
+    ids=["zero", "constant", "nothing", "tiny and infinite", "huge"],
+)
+def test_a_strange_image_is_shown(browser, tmp_path, array):
+    low = volume(array, stored_range=(-np.inf, np.inf))
+    written(tmp_path / "r.html", low, replace(low, array=array.repeat(2, axis=1).repeat(2, axis=2)))
+    opened = ReportPage(browser, tmp_path / "r.html")
+    opened.choose("tool-profile")
+    opened.press("sr", "+", "ArrowRight")
+    opened.press("sr", "w", "ArrowRight", "ArrowUp")
+    assert opened.complaints == []
+    assert "NaN" not in opened.page.inner_text("body")
+    opened.context.close()
