@@ -20,8 +20,7 @@ from monai_sr.sample import sample_series_dir
 
 WIDTH, HEIGHT = 1200, 800
 PATIENCE = 120_000
-DRAWING = 1000
-"""Both in milliseconds."""
+"""Milliseconds."""
 
 
 @contextmanager
@@ -62,8 +61,7 @@ def take(page: Page, folder: Path, prefix: str) -> None:
     shoot("choice")
     page.get_by_role("button", name="Super-resolve").click()
     page.locator("#result").wait_for(timeout=PATIENCE)
-    page.frame_locator("#report").locator("canvas").first.wait_for()
-    page.wait_for_timeout(DRAWING)
+    page.frame_locator("#report").locator("#viewer[data-state=shown]").wait_for()
     shoot("result")
     page.locator("#again").click()
 

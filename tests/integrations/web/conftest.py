@@ -1,17 +1,16 @@
-"""A server and a browser for the tests of the page, and the images that they send."""
+"""A server for the tests of the page, and the images that they send."""
 
 from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
 
 from monai_sr.io import read_volume
 from monai_sr.sample import sample_series_dir
@@ -23,16 +22,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running = Running(tmp_path_factory.mktemp("server"), "--max-upload", "4M")
     yield running
     running.end()
-
-
-@pytest.fixture(scope="session")
-def browser(require_tool: Callable[[str], str]) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=require_tool("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

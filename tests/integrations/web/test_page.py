@@ -93,7 +93,7 @@ def test_a_png_is_dropped_and_comes_back_as_the_command_makes_it(page, server, i
     expect(page.locator("#outcome-title")).to_be_focused()
     expect(page.locator("#summary")).to_have_text("1 frame of 128 × 112")
     accessible(page)
-    expect(page.frame_locator("#report").locator("canvas").first).to_be_visible()
+    expect(page.frame_locator("#report").locator("#viewer[data-state=shown]")).to_be_visible()
     made = downloaded(page, tmp_path)
     command = tmp_path / "command.png"
     invoke("upscale", images / "PLANTED.png", command, "--bundle", "swift_srgan_mri")

@@ -8,6 +8,8 @@ import stat
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands import invoke, monai_sr, refused
 from tests.integrations.web.running import Running
 
@@ -33,6 +35,7 @@ def test_a_taken_port_and_an_unknown_host_are_said(tmp_path):
     assert "no.such.host.invalid" in str(invoke("app", *ONE, "--host", "no.such.host.invalid").exception)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_terminated_leaves_nothing(tmp_path, png, large_tiff):
     server = Running(tmp_path, *ONE, "--max-upload", "16M")
     (root,) = server.temporary.iterdir()
@@ -40,7 +43,7 @@ def test_a_server_that_is_terminated_leaves_nothing(tmp_path, png, large_tiff):
     ready, running = server.send((".png", png)), server.send((".tif", large_tiff))
     assert server.look(ready).status_code == 200
     assert server.look(running).status_code == 200
-    server.start(running, scale_factor=4)
+    server.start(running)
     server.wait(running, "working")
     assert server.kept()
     assert server.end(signal.SIGTERM) in (0, -signal.SIGTERM)
@@ -49,11 +52,12 @@ def test_a_server_that_is_terminated_leaves_nothing(tmp_path, png, large_tiff):
     assert server.log.read_text().count("\n") == 2
 
 
+@pytest.mark.slow
 def test_what_a_killed_server_left_goes_with_the_next_start(tmp_path, png, large_tiff):
     killed = Running(tmp_path, *ONE)
     running = killed.send((".tif", large_tiff))
     killed.look(running)
-    killed.start(running, scale_factor=4)
+    killed.start(running)
     killed.wait(running, "working")
     killed.end(signal.SIGKILL)
     assert killed.kept()
