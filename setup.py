@@ -47,6 +47,8 @@ EXTRAS = {
     "openvino": ["openvino>=2025.0,<2027"],
     "safetensors": ["safetensors>=0.4,<1"],
     "ray": ["ray>=2.40,<3"],
+    "pacs": ["dicomweb-client>=0.60,<1", "requests>=2.31,<3", "urllib3>=2.2,<3"],
+    "app": ["starlette>=0.49.1,<2", "uvicorn>=0.30,<1", "h11>=0.16,<1"],
 }
 DEV_REQUIRES = [
     *(requirement for extra in EXTRAS.values() for requirement in extra),
@@ -60,7 +62,8 @@ DEV_REQUIRES = [
     "setuptools>=77,<90",
     "nilearn>=0.11,<1",
     "scikit-image>=0.22,<1",
-    "playwright>=1.40,<2",
+    "httpx>=0.27,<1",
+    "playwright>=1.45,<2",
     "axe-playwright-python>=0.1.4,<0.2",
 ]
 
@@ -94,6 +97,7 @@ setup(
         "monai_sr": ["py.typed"],
         "monai_sr.integrations": ["slicer/*.py"],
         "monai_sr.integrations.monailabel": ["requirements.txt"],
+        "monai_sr.integrations.web": ["static/*"],
         "monai_sr.report": ["assets/*.j2", "assets/*.css", "assets/*.js", "assets/vendor/*"],
         "monai_sr.sample": ["README.md", "datalist.json", "*/*.nii.gz", "dicom/*/*.dcm"],
         "monai_sr._bundles": ["[!_]*/LICENSE", "[!_]*/configs/*", "[!_]*/docs/*", "[!_]*/models/*.pt"],

@@ -14,6 +14,7 @@ from monai_sr.cli.datasets import split
 from monai_sr.cli.images import show, upscale
 from monai_sr.cli.models import blend, bundles, evaluate, export
 from monai_sr.cli.pacs import pacs
+from monai_sr.cli.web import serve_app
 from monai_sr.errors import MonaiSRError
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 for command in (upscale, evaluate, bundles, split, blend, export, show):
     app.command()(command)
 app.add_typer(pacs, name="pacs")
+app.command("app")(serve_app)
 
 
 def _version(wanted: bool) -> None:

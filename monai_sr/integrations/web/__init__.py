@@ -1,0 +1,1 @@
+"""The local web page: images dropped on it are super-resolved, looked at and downloaded."""
