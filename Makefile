@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
 	$(BIN)/python scripts/demo.py demo_output
@@ -16,8 +16,11 @@ lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(INSTALLED)  ## build the documentation into docs/_build/
+	$(BIN)/python -m sphinx -W --keep-going -E -a docs docs/_build
+
 clean:  ## remove everything that the other verbs made
-	rm -rf .venv demo_output build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv demo_output docs/_build docs/generated build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -30,6 +30,9 @@ extensions = [
 exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 
+# Two hyphens begin an option.
+smartquotes = False
+
 html_theme = "furo"
 html_title = f"monai_sr {release}"
 html_copy_source = False
