@@ -16,8 +16,8 @@ lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(INSTALLED)  ## build the documentation into docs/_build/
-	$(BIN)/python -m sphinx -W --keep-going -E -a docs docs/_build
+docs: $(INSTALLED)  ## build the documentation into docs/_build/html/
+	$(BIN)/python -m sphinx -W --keep-going -E -a docs docs/_build/html
 
 clean:  ## remove everything that the other verbs made
 	rm -rf .venv demo_output docs/_build docs/generated build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Sphinx's settings for the documentation: `make docs` builds it into docs/_build, and a warning fails it."""
+"""Sphinx's settings for the documentation: `make docs` builds it into docs/_build/html, and a warning fails it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 # Notebooks run in processes of their own, which find the package and each other's settings here.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
-)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
 
 import monai_sr  # noqa: E402
 

@@ -18,7 +18,6 @@ from monai_sr.io import (
     dicom_file,
     dicom_frames,
     dicom_header,
-    dicom_pixels,
     dicom_provenance,
     dicom_writer,
     open_volume,

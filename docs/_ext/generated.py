@@ -38,8 +38,12 @@ def _write(source: Path) -> None:
 
 def _commands() -> str:
     """The help of every command, as Typer's own tool writes it."""
-    command = [sys.executable, "-m", "typer", "monai_sr.cli", "utils", "docs", "--name", "monai-sr"]
+    tool = [sys.executable, "-m", "typer", "monai_sr.cli", "utils", "docs"]
     done = subprocess.run(
-        [*command, "--title", "Commands"], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [*tool, "--name", "monai-sr", "--title", "Commands"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
     )
     return done.stdout

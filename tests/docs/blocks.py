@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
-    r"^(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<language>[^`\n]*)\n(?P<body>.*?)^(?P=indent)(?P=marks)[ \t]*$",
+    r"^(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<language>[^`\n]*)\n"
+    r"(?P<body>.*?)^(?P=indent)(?P=marks)[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
 MADE = {"_build", "generated"}

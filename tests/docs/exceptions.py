@@ -34,7 +34,7 @@ ELSEWHERE = (
     Elsewhere(
         "builds the pages, notebooks included, as `make docs` does",
         ".ci/run",
-        ("python -m sphinx -W --keep-going docs docs/_build",),
+        ("python -m sphinx -W --keep-going -E -a docs docs/_build/html",),
     ),
     Elsewhere(
         "needs a cluster; a test starts one",

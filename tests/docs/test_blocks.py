@@ -1,4 +1,4 @@
-"""Every command and every Python block that a page shows runs as it stands there, on the sample made small."""
+"""Every command and every Python block that a page shows runs as it stands, on the sample made small."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nibabel
@@ -21,17 +22,14 @@ from tests.docs.blocks import ROOT, blocks, commands, pages
 from tests.docs.exceptions import ELSEWHERE, SUBSTITUTED
 
 IGNORED = shutil.ignore_patterns("__pycache__", "runs", "_build", "generated", "*.jpg")
-ROWS, COLUMNS, SLICES = slice(56, 104), slice(56, 96), 12
-"""The part of the sample that is left: commands are to run, not to compute."""
+ROWS, COLUMNS, SLABS, FILES = slice(56, 104), slice(56, 96), 4, 7
+"""The part of the sample that is left, slices of NIfTI and of DICOM: commands are to run, not to compute."""
 
-WORDS = {
-    "monai-sr": f"{sys.executable} -m monai_sr",
-    "python": sys.executable,
-    "torchrun": f"{sys.executable} -m torch.distributed.run",
-}
-"""What an environment with monai-sr has on its PATH."""
+WARM = f"{sys.executable} -I -S {Path(__file__).with_name('warm.py')}"
 
+SHOWN = ("bash", "python")
 PAGES = {path: blocks((ROOT / path).read_text(encoding="utf-8")) for path in pages()}
+WITH_COMMANDS = [page for page, found in PAGES.items() if any(block.language in SHOWN for block in found)]
 
 
 def is_elsewhere(command: str) -> bool:
@@ -51,7 +49,9 @@ def script(text: str) -> str:
 
 
 def shown(language: str) -> list[tuple[Path, str]]:
-    return [(page, block.text) for page, found in PAGES.items() for block in found if block.language == language]
+    return [
+        (page, block.text) for page, found in PAGES.items() for block in found if block.language == language
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +61,19 @@ def checkout(tmp_path_factory):
     for name in ("monai_sr", "bundles", "scripts"):
         shutil.copytree(ROOT / name, root / name, ignore=IGNORED)
     sample = root / "monai_sr" / "sample"
-    for path in (sample / "dicom" / "mni152_test").iterdir():
+    series = sample / "dicom" / "mni152_test"
+    for path in sorted(series.iterdir())[FILES:]:
+        path.unlink()
+    for path in series.iterdir():
         image = dcmread(path)
         pixels = image.pixel_array[ROWS, COLUMNS]
         image.Rows, image.Columns = pixels.shape
         image.PixelData = pixels.tobytes()
         image.save_as(path)
     for path in (sample / "nifti").iterdir():
-        slab = nibabel.load(path).slicer[COLUMNS, ROWS, :SLICES]
+        slab = nibabel.load(path).slicer[COLUMNS, ROWS, :SLABS]
         nibabel.Nifti1Image(slab.get_fdata(), slab.affine, slab.header).to_filename(path)
-    series, slab = sample / "dicom" / "mni152_test", sample / "nifti" / "mni152_test.nii.gz"
+    slab = sample / "nifti" / "mni152_test.nii.gz"
     shutil.copytree(series, root / "SERIES")
     shutil.copyfile(next(series.iterdir()), root / "RADIOGRAPH.dcm")
     write_png(nibabel.load(slab).get_fdata()[..., 0], root / "BSCAN.png")
@@ -83,10 +86,18 @@ def checkout(tmp_path_factory):
             name = f"sub-{number:02d}.nii.gz"
             (root / folder).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(slab, root / folder / name)
-            manifest.append((f"{Path(folder).name}/{name}", f"sub-{number:02d}"))
+            if folder.startswith("DATA"):
+                manifest.append((f"{Path(folder).name}/{name}", f"sub-{number:02d}"))
     with (root / "DATA" / "MANIFEST.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("path", "patient"), *(row for row in manifest if "my_scans" not in row[0])])
+        csv.writer(file).writerows(
+            [("path", "patient"), *(row for row in manifest if "my_scans" not in row[0])]
+        )
     return root
+
+
+def link_weights(source, target):
+    # What is large is only read: whoever writes weights replaces the file.
+    (os.link if source.endswith(".pt") else shutil.copy2)(source, target)
 
 
 def write_png(frame, path):
@@ -95,28 +106,55 @@ def write_png(frame, path):
     Image.fromarray((frame / max(frame.max(), 1) * 255).astype("uint8")).save(path)
 
 
+@pytest.fixture(scope="module")
+def path(checkout, tmp_path_factory):
+    """A PATH as of an environment with monai-sr, whose commands need not import all anew."""
+    folder = tmp_path_factory.mktemp("bin")
+    # A socket's address may be no longer than a hundred characters.
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        address = f"{short}/warm"
+        words = {
+            "monai-sr": f'exec {WARM} {address} monai_sr "$@"',
+            "python": f'[ "$1 $2" = "-m monai.bundle" ] && shift && exec {WARM} {address} "$@"\n'
+            f'exec {sys.executable} "$@"',
+            "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
+        }
+        for word, meaning in words.items():
+            (folder / word).write_text(f"#!/bin/sh\n{meaning}\n")
+            (folder / word).chmod(0o755)
+        env = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+        server = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("warm.py"), address],
+            cwd=checkout,
+            env=env,
+            stdout=subprocess.PIPE,
+        )
+        try:
+            assert server.stdout.readline() == b"ready\n"
+            yield f"{folder}{os.pathsep}{os.environ['PATH']}"
+        finally:
+            server.terminate()
+            server.communicate()
+
+
 @pytest.fixture
-def work(checkout, tmp_path):
+def work(checkout, path, tmp_path):
     """A folder of its own for a page, and the environment in which its commands are known."""
     folder = tmp_path / "work"
-    shutil.copytree(checkout, folder)
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    for word, meaning in WORDS.items():
-        (bin_folder / word).write_text(f'#!/bin/sh\nexec {meaning} "$@"\n')
-        (bin_folder / word).chmod(0o755)
-    path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
+    shutil.copytree(checkout, folder, copy_function=link_weights)
     return folder, os.environ | {"PATH": path, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
 
 def run(command, work):
     folder, env = work
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-2000:]}{done.stderr[-3000:]}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=str)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=str)
 def test_the_commands_of_a_page_run(page, work):
     found = PAGES[page]
     for block in found:
@@ -135,10 +173,12 @@ def test_there_are_pages_with_commands():
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_a_block_says_what_it_is(page):
     # Any other name for a shell would be shown alike, and never be run.
-    known = {"bash", "python", "json", "text"}
+    known = {"bash", "python", "ini", "json", "lua", "text"}
     for block in PAGES[page]:
         is_directive = re.fullmatch(r"\{[a-z-]+\}.*", block.language)
-        assert block.language in known or is_directive, f"{page}:{block.line} is {block.language or 'nameless'}"
+        assert block.language in known or is_directive, (
+            f"{page}:{block.line} is {block.language or 'nameless'}"
+        )
     text = (ROOT / page).read_text(encoding="utf-8")
     assert not re.search(r"code-block::|\.\. code::|\{code(-block)?\}", text)
 
