@@ -1,4 +1,4 @@
-"""Sphinx's settings for the documentation: `make docs` builds it into docs/_build/html, and a warning fails it."""
+"""Sphinx's settings for the documentation, which `make docs` builds; a warning fails the build."""
 
 from __future__ import annotations
 
