@@ -44,8 +44,8 @@ def storage_classes() -> str:
                 image_type = dicom_provenance._enhanced_type(["ORIGINAL", "PRIMARY", "*"], uid)
             else:
                 image_type = dicom_provenance._IMAGE_TYPES[uid]
-            rows.append((UID(uid).name, f"`{uid}`", frames, "`" + "\\".join(image_type) + "`"))
-    return _table(("SOP class", "UID", "frames", "ImageType of the derived image"), rows)
+            rows.append((_named(uid), frames, "`" + "\\".join(image_type) + "`"))
+    return _table(("SOP class", "frames", "ImageType of the derived image"), rows)
 
 
 def read_syntaxes() -> str:
@@ -63,17 +63,16 @@ def read_syntaxes() -> str:
             notes.append("BitsStored up to 8 only")
         if uid in dicom_provenance._ALWAYS_LOSSY:
             notes.append("the derived image gets LossyImageCompression 01")
-        rows.append((UID(uid).name, f"`{uid}`", "; ".join(notes)))
-    return _table(("transfer syntax", "UID", "remark"), rows)
+        rows.append((_named(uid), "; ".join(notes)))
+    return _table(("transfer syntax", "remark"), rows)
 
 
 def written_syntaxes() -> str:
     """Each transfer syntax that is written, by the option that asks for it."""
     rows = [
-        (f"`--transfer-syntax {name}`", UID(uid).name, f"`{uid}`")
-        for name, uid in dicom_writer.TRANSFER_SYNTAXES.items()
+        (f"`--transfer-syntax {name}`", _named(uid)) for name, uid in dicom_writer.TRANSFER_SYNTAXES.items()
     ]
-    return _table(("option", "transfer syntax", "UID"), rows)
+    return _table(("option", "transfer syntax"), rows)
 
 
 def changed_attributes() -> str:
@@ -145,6 +144,10 @@ def implementation() -> str:
         for keyword in ("ImplementationClassUID", "ImplementationVersionName")
     ]
     return _table(("file meta information", "value"), rows)
+
+
+def _named(uid: str) -> str:
+    return f"{UID(uid).name}, `{uid}`"
 
 
 def _values(dataset: Dataset) -> dict[int, str]:

@@ -115,8 +115,8 @@ def path(checkout, tmp_path_factory):
         address = f"{short}/warm"
         words = {
             "monai-sr": f'exec {WARM} {address} monai_sr "$@"',
-            "python": f'[ "$1 $2" = "-m monai.bundle" ] && shift && exec {WARM} {address} "$@"\n'
-            f'exec {sys.executable} "$@"',
+            "python": f'case "$1 $2" in\n"-m monai.bundle") shift;;\n*.py" ") ;;\n'
+            f'*) exec {sys.executable} "$@";;\nesac\nexec {WARM} {address} "$@"',
             "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
         }
         for word, meaning in words.items():
@@ -162,7 +162,8 @@ def test_the_commands_of_a_page_run(page, work):
             run(["bash", "-euo", "pipefail", "-c", lines], work)
     # Blocks of Python on one page go on from each other.
     if python := "\n".join(block.text for block in found if block.language == "python"):
-        run([sys.executable, "-c", python], work)
+        (work[0] / "blocks.py").write_text(python)
+        run(["bash", "-c", "python blocks.py"], work)
 
 
 def test_there_are_pages_with_commands():

@@ -1,8 +1,9 @@
 """Commands in processes that are forked from one which has imported all that they need.
 
 On the small sample a command computes for a second and imports for ten. Run as a script this file is both
-sides: `warm.py SOCKET` serves, and `warm.py SOCKET MODULE [ARGUMENT...]` does as `python -m MODULE` would, in
-the folder, the environment and with the streams of its caller. It imports nothing of the tests.
+sides: `warm.py SOCKET` serves, and `warm.py SOCKET MODULE [ARGUMENT...]` does as `python -m MODULE` would, or
+with a file in place of the module as `python FILE` would, in the folder, the environment and with the streams
+of its caller. It imports nothing of the tests.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def serve(address: str) -> None:
 
 
 def _become(connection: socket.socket) -> None:
-    """Run the module that a caller asks for, tell it the exit code, and end."""
+    """Run what a caller asks for, tell it the exit code, and end."""
     import atexit
     import runpy
     import traceback
@@ -64,7 +65,10 @@ def _become(connection: socket.socket) -> None:
     module, *sys.argv[1:] = request["arguments"]
     code = 1
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if module.endswith(".py"):
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -79,7 +83,7 @@ def _become(connection: socket.socket) -> None:
 
 
 def ask(address: str, arguments: list[str]) -> int:
-    """Exit code of a module that the server ran for this process."""
+    """Exit code of what the server ran for this process."""
     request = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": arguments}
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(address)
