@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 
 demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
 	$(BIN)/python scripts/demo.py demo_output
@@ -18,8 +18,12 @@ lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(INSTALLED)  ## build the documentation into docs/_build/html/
+	$(BIN)/python -m sphinx -W --keep-going -E -a docs docs/_build/html
+
 clean:  ## remove everything that the other verbs made
-	rm -rf .venv .venv-monailabel demo_output build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-monailabel demo_output docs/_build docs/generated build dist *.egg-info .mypy_cache .pytest_cache \
+	    .ruff_cache .hypothesis
 
 $(INSTALLED): setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -23,7 +23,7 @@ COMMAND = f"{sys.executable} -m monai_sr"
 
 def recipe(word):
     """The block of the documentation that holds a word."""
-    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / "pacs.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```bash\n(.*?)```", (DOCS / "pacs.md").read_text(), re.DOTALL)
     (found,) = [block for block in blocks if word in block]
     return found
 
