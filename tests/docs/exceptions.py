@@ -77,6 +77,26 @@ ELSEWHERE = (
         ),
     ),
     Elsewhere(
+        "installs an extra; `make` installs all of them with the same constraints",
+        ".ci/run",
+        ("pip install -c constraints.txt '.[app]'", "pip install -c constraints.txt '.[pacs]'"),
+    ),
+    Elsewhere(
+        "serves until it is stopped; a test starts it and looks at the page",
+        "tests/integrations/web/test_page.py",
+        ("monai-sr app",),
+    ),
+    Elsewhere(
+        "needs MONAI Label's environment, which .ci/run sets up for the tests",
+        "tests/integrations/monailabel/test_tutorial.py::test_every_request_of_the_tutorial_is_answered",
+        (
+            "scripts/setup_monailabel.sh monailabel-env",
+            "source monailabel-env/bin/activate",
+            "monailabel start_server *",
+            "curl -f *",
+        ),
+    ),
+    Elsewhere(
         "trained the released weights for hours",
         "tests/scripts/test_train_released_weights.py::test_every_released_weight_has_its_settings",
         ("python scripts/train_released_weights.py *",),

@@ -76,7 +76,7 @@ def test_the_seed_of_a_pipeline_reaches_a_random_twin(name):
     assert (run(5) != run(6)).any()
 
 
-@pytest.mark.parametrize("name", TWINS.keys() | RANDOM_TWINS.keys())
+@pytest.mark.parametrize("name", [*TWINS, *RANDOM_TWINS])
 def test_a_twin_has_its_array_class_s_arguments(name):
     def arguments(transform):
         parameters = inspect.signature(transform).parameters.values()
