@@ -79,11 +79,11 @@ ELSEWHERE = (
     Elsewhere(
         "installs an extra; `make` installs all of them with the same constraints",
         ".ci/run",
-        ("pip install -c constraints.txt '.[app]'", "pip install -c constraints.txt '.[pacs]'"),
+        ("pip install -c constraints.txt '.[app]'",),
     ),
     Elsewhere(
         "serves until it is stopped; a test starts it and looks at the page",
-        "tests/integrations/web/test_page.py",
+        "tests/integrations/web/test_page.py::test_a_png_is_dropped_and_comes_back_as_the_command_makes_it",
         ("monai-sr app",),
     ),
     Elsewhere(
