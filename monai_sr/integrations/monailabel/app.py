@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dicomweb_client import DICOMwebClient
 from monailabel.config import settings
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.utils.others.generic import md5_digest, strtobool
+from requests.auth import HTTPBasicAuth
 
 import monai_sr
 from monai_sr.bundle import bundle_folders, find_bundle, weights_file
@@ -28,11 +28,12 @@ from monai_sr.integrations.monailabel.checks import (
 )
 from monai_sr.integrations.monailabel.fine_tune_task import FineTuneTask
 from monai_sr.integrations.monailabel.local_store import LocalStore
-from monai_sr.integrations.monailabel.pacs_client import TIMEOUT, PacsClient, bounded_session
 from monai_sr.integrations.monailabel.pacs_store import PacsStore
 from monai_sr.integrations.monailabel.push_task import PushTask
 from monai_sr.integrations.monailabel.sessions import SafeSessions
 from monai_sr.integrations.monailabel.upscale_task import UpscaleTask
+from monai_sr.integrations.pacs.address import parse_address
+from monai_sr.integrations.pacs.server import Pacs
 from monai_sr.io import list_series
 
 MAX_WAITING = 8
@@ -86,17 +87,6 @@ class SuperResolutionApp(MONAILabelApp):
         if not self.studies.startswith(("http://", "https://")):
             return LocalStore(Path(self.studies), settings.MONAI_LABEL_DATASTORE_READ_ONLY)
         url = self.studies.rstrip("/")
-        client = DICOMwebClient(
-            url,
-            session=bounded_session(
-                settings.MONAI_LABEL_DICOMWEB_USERNAME or settings.MONAI_LABEL_DATASTORE_USERNAME,
-                settings.MONAI_LABEL_DICOMWEB_PASSWORD or settings.MONAI_LABEL_DATASTORE_PASSWORD,
-            ),
-            qido_url_prefix=settings.MONAI_LABEL_QIDO_PREFIX,
-            wado_url_prefix=settings.MONAI_LABEL_WADO_PREFIX,
-            stow_url_prefix=settings.MONAI_LABEL_STOW_PREFIX,
-            timeout=TIMEOUT,
-        )
         home = (
             settings.MONAI_LABEL_DICOMWEB_CACHE_PATH.strip()
             or Path.home() / ".cache" / "monailabel" / "dicom"
@@ -105,7 +95,7 @@ class SuperResolutionApp(MONAILabelApp):
         if _FILTER not in settings.model_fields_set:
             # MONAI Label's own default is CT alone; its background jobs see what stands here.
             search_filter, os.environ[_FILTER] = {}, "{}"
-        return PacsStore(PacsClient(client), Path(home) / md5_digest(url), search_filter)
+        return PacsStore(_open_pacs(url), Path(home) / md5_digest(url), search_filter)
 
     def init_infers(self) -> dict[str, UpscaleTask]:
         """Make the tasks; no network is loaded yet.
@@ -123,7 +113,7 @@ class SuperResolutionApp(MONAILabelApp):
                 name = f"{bundle.name}_x{scale}"
                 tasks[name] = UpscaleTask(bundle, scale, self.work)
                 if isinstance(self._datastore, PacsStore):
-                    tasks[f"{name}_push"] = PushTask(bundle, scale, self.work, self._datastore.client)
+                    tasks[f"{name}_push"] = PushTask(bundle, scale, self.work, self._datastore)
         return tasks
 
     def init_trainers(self) -> dict[str, Any]:
@@ -259,3 +249,20 @@ class SuperResolutionApp(MONAILabelApp):
             return False
         homes = [self.work, *([Path(self._sessions.store_path).resolve()] if self._sessions else [])]
         return any(home in Path(name).resolve().parents for home in homes)
+
+
+def _open_pacs(url: str) -> Pacs:
+    if (
+        settings.MONAI_LABEL_QIDO_PREFIX
+        or settings.MONAI_LABEL_WADO_PREFIX
+        or settings.MONAI_LABEL_STOW_PREFIX
+    ):
+        raise InputError(
+            "A PACS has one address here: put the prefix at the end of --studies, and unset "
+            "MONAI_LABEL_QIDO_PREFIX, MONAI_LABEL_WADO_PREFIX and MONAI_LABEL_STOW_PREFIX."
+        )
+    user = settings.MONAI_LABEL_DICOMWEB_USERNAME or settings.MONAI_LABEL_DATASTORE_USERNAME
+    password = settings.MONAI_LABEL_DICOMWEB_PASSWORD or settings.MONAI_LABEL_DATASTORE_PASSWORD
+    auth = HTTPBasicAuth(user.encode(), password.encode()) if user else None
+    # A person waits for the answer, and can ask again.
+    return Pacs(parse_address(url.replace("http", "dicomweb", 1)), retry=False, auth=auth)

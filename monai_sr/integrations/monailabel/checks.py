@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.integrations.pacs.address import is_uid
 
 EXTENSIONS = (".nii.gz", ".nii", ".nrrd", ".mha")
 """Formats of a result that keep the place in the patient."""
@@ -32,7 +33,6 @@ RESERVED = frozenset(
 
 _LARGEST_NAME = 200
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _SESSION = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -42,10 +42,6 @@ class NotFoundError(InputError):
 
 class BusyError(MonaiSRError):
     """Too many requests wait already; it is answered by 503."""
-
-
-class PacsError(MonaiSRError):
-    """The PACS does not do what it is asked; it is answered by 502."""
 
 
 def check_name(name: object) -> str:
@@ -105,7 +101,7 @@ def check_uid(uid: object) -> str:
     """Refuse what is no UID of DICOM.
 
     Args:
-        uid: as a client or a PACS gave it.
+        uid: as a client gave it.
 
     Returns:
         The same.
@@ -113,9 +109,9 @@ def check_uid(uid: object) -> str:
     Raises:
         NotFoundError: if it is none.
     """
-    if not isinstance(uid, str) or len(uid) > 64 or not _UID.fullmatch(uid):
+    if not is_uid(uid):
         raise NotFoundError("There is no such series: name one by its SeriesInstanceUID.")
-    return uid
+    return str(uid)
 
 
 def check_session(session: object) -> str:

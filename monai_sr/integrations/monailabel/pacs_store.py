@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydicom import dcmread
+
 from monai_sr.errors import InputError
-from monai_sr.integrations.monailabel.checks import check_uid
+from monai_sr.integrations.monailabel.checks import NotFoundError, check_uid
 from monai_sr.integrations.monailabel.local_store import LocalStore
-from monai_sr.integrations.monailabel.pacs_client import PacsClient
+from monai_sr.integrations.pacs.retrieval import retrieve
+from monai_sr.integrations.pacs.server import Pacs
+from monai_sr.integrations.pacs.session import AccessError, PacsError
+from monai_sr.integrations.pacs.storage import store
 from monai_sr.io.atomic import atomic_folder
 from monai_sr.io.dicom_header import quiet_pydicom
+
+_NO_IMAGES = frozenset(("AU", "DOC", "KO", "PLAN", "PR", "REG", "RTDOSE", "RTPLAN", "RTSTRUCT", "SEG", "SR"))
 
 
 class PacsStore(LocalStore):
     """Series of a PACS, each known by its SeriesInstanceUID; results stay here, in the cache's `labels/TAG`.
 
     Args:
-        client: speaks to the PACS.
+        pacs: where they are.
         folder: cache on this machine; it holds patients' images.
         search_filter: attribute -> value, which series are offered.
     """
 
-    def __init__(self, client: PacsClient, folder: Path, search_filter: Mapping[str, Any]) -> None:
+    def __init__(self, pacs: Pacs, folder: Path, search_filter: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        self.client = client
-        self._search_filter = dict(search_filter)
+        self._pacs = pacs
+        self._search_filter = search_filter
         super().__init__(folder)
 
     def source(self, image_id: object) -> Path:
@@ -46,20 +54,38 @@ class PacsStore(LocalStore):
         """
         uid = check_uid(image_id)
         folder = Path(self._datastore.image_path()) / uid
-        study = self.client.study_of(uid)
-        names = {_file_name(instance) for instance in self.client.instances(study, uid)}
-        with self._lock:
-            if not folder.is_dir() or {path.name for path in folder.iterdir()} != names:
-                with atomic_folder(folder) as partial, quiet_pydicom():
-                    for image in self.client.download(study, uid):
-                        image.save_as(
-                            partial / _file_name(str(image.SOPInstanceUID)), enforce_file_format=True
-                        )
+        with self._answering():
+            found = self._pacs.search(filters={"SeriesInstanceUID": uid})
+            series = next((each for each in found if each.series_uid == uid), None)
+            if series is None:
+                raise NotFoundError("The PACS has no such series: name one by its SeriesInstanceUID.")
+            names = set(map(_file_name, self._pacs.instances(series.study_uid, uid)))
+            with self._lock:
+                if not folder.is_dir() or {path.name for path in folder.iterdir()} != names:
+                    with atomic_folder(folder) as partial:
+                        retrieve(self._pacs, series, partial, _rename)
         return super().source(uid)
+
+    def push(self, folder: Path) -> int:
+        """Store a derived series in the PACS, where the same again changes nothing.
+
+        Args:
+            folder: its files.
+
+        Returns:
+            Number of images.
+
+        Raises:
+            PacsError: if the PACS has not all of it in the end.
+        """
+        with self._answering():
+            return store(self._pacs, folder)
 
     def list_images(self) -> list[str]:
         """SeriesInstanceUIDs of the images that the PACS has now."""
-        return self.client.series(self._search_filter)
+        with self._answering():
+            found = self._pacs.search(filters=self._search_filter)
+            return [series.series_uid for series in found if series.modality not in _NO_IMAGES]
 
     def add_image(self, image_id: str, image_filename: str, image_info: dict[str, Any]) -> str:
         """Refuse: what a PACS takes in, it takes from its own clients.
@@ -73,6 +99,28 @@ class PacsStore(LocalStore):
             InputError: always.
         """
         raise InputError("This server takes its images from a PACS: send yours to the PACS.")
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Say what the PACS does not do as a client may know it, who gave neither address nor credentials."""
+        try:
+            yield
+        except NotFoundError:
+            raise
+        except AccessError:
+            raise PacsError(
+                "The PACS refuses access: set MONAI_LABEL_DICOMWEB_USERNAME and "
+                "MONAI_LABEL_DICOMWEB_PASSWORD where this server is started."
+            ) from None
+        except (PacsError, InputError) as error:
+            told = str(error).replace(str(self._pacs.address), "The PACS")
+            raise PacsError(f"{told.rstrip('.')}.") from None
+
+
+def _rename(path: Path) -> None:
+    with quiet_pydicom():
+        image = dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"])
+    path.rename(path.with_name(_file_name(str(image.SOPInstanceUID))))
 
 
 def _file_name(instance_uid: str) -> str:

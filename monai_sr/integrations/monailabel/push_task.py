@@ -17,7 +17,7 @@ from monai_sr.bundle import Bundle
 from monai_sr.errors import InputError
 from monai_sr.integrations.monailabel.checks import result_extension
 from monai_sr.integrations.monailabel.image_file import write_empty_labelmap
-from monai_sr.integrations.monailabel.pacs_client import PacsClient
+from monai_sr.integrations.monailabel.pacs_store import PacsStore
 from monai_sr.integrations.monailabel.upscale_task import UpscaleTask
 from monai_sr.io import open_volume
 
@@ -31,13 +31,13 @@ class PushTask(UpscaleTask):
         bundle: the bundle.
         scale_factor: enlargement in plane.
         work: folder where results lie until they are sent.
-        client: speaks to the PACS.
+        datastore: of the PACS.
     """
 
-    def __init__(self, bundle: Bundle, scale_factor: int, work: Path, client: PacsClient) -> None:
+    def __init__(self, bundle: Bundle, scale_factor: int, work: Path, datastore: PacsStore) -> None:
         does = "stores the finer series in the study and gives an empty labelmap"
         super().__init__(bundle, scale_factor, work, InferType.SEGMENTATION, does)
-        self.client = client
+        self.datastore = datastore
 
     def __call__(self, request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Super-resolve a series and store the result; a second time nothing new is stored.
@@ -63,8 +63,8 @@ class PushTask(UpscaleTask):
         upscaler = self.upscaler(request.get("device"))
         with TemporaryDirectory(dir=self.work) as folder:
             run_job(upscaler, Job(partial(open_volume, source), Path(folder) / "series"))
-            files = sorted(Path(folder, "series").iterdir())
-            self.client.store(files)
-            series = str(dcmread(files[0], stop_before_pixels=True).SeriesInstanceUID)
+            images = self.datastore.push(Path(folder, "series"))
+            first = next(Path(folder, "series").iterdir())
+            series = str(dcmread(first, stop_before_pixels=True).SeriesInstanceUID)
         write_empty_labelmap(open_volume(source), labelmap)
-        return str(labelmap), self.told(upscaler, start) | {"series": series, "images": len(files)}
+        return str(labelmap), self.told(upscaler, start) | {"series": series, "images": images}

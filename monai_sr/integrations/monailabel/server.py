@@ -8,10 +8,12 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import partial, wraps
+from types import SimpleNamespace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import requests
 from fastapi import BackgroundTasks, Request
 from fastapi.responses import JSONResponse
 from monailabel.app import app as server
@@ -25,12 +27,11 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.integrations.monailabel.checks import (
     BusyError,
     NotFoundError,
-    PacsError,
     check_name,
     check_parameters,
     check_session,
 )
-from monai_sr.integrations.monailabel.pacs_client import bounded_session
+from monai_sr.integrations.pacs.session import TIMEOUT, PacsError
 
 _STATUS = {NotFoundError: 404, InputError: 422, BusyError: 503, PacsError: 502, MonaiSRError: 500}
 _CLOSED = ("/infer/wsi", "/logs", "/model", "/reload")
@@ -50,9 +51,13 @@ def harden(max_upload: int, has_pacs: bool) -> None:
     infer.run_inference = _checked_inference(_cleaned_up(infer.run_inference))
     for module, name in ((datastore, "add_image"), (datastore, "save_label"), (session, "create_session")):
         setattr(module, name, _cleaned_up(getattr(module, name)))
-    proxy.requests = bounded_session()
+    # Which would wait for ever.
+    proxy.requests = SimpleNamespace(
+        get=partial(requests.get, timeout=TIMEOUT), post=partial(requests.post, timeout=TIMEOUT)
+    )
     server.add_exception_handler(MonaiSRError, _answer)
     server.add_exception_handler(MONAILabelException, _answer)
+    server.add_exception_handler(requests.RequestException, _answer)
     server.add_exception_handler(json.JSONDecodeError, _answer)
     closed = _CLOSED if has_pacs else (*_CLOSED, "/proxy")
     if not settings.MONAI_LABEL_CORS_ORIGINS:
@@ -135,6 +140,8 @@ def _answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, MonaiSRError):
         status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
         return JSONResponse({"detail": str(error)}, status)
+    if isinstance(error, requests.RequestException):
+        return JSONResponse({"detail": "The PACS does not answer: see whether it runs, and try again."}, 502)
     if isinstance(error, json.JSONDecodeError):
         return JSONResponse({"detail": "The parameters are not JSON: correct them."}, 422)
     return JSONResponse({"detail": "What the request names is not there."}, 404)

@@ -46,7 +46,7 @@ def retrieve(
         path = folder / f"{number:05d}.dcm"
         url = str(URI(pacs.address.url, series.study_uid, series.series_uid, uid))
         try:
-            patiently(partial(_fetch, pacs, url, path), pacs.pause)
+            patiently(partial(_fetch, pacs, url, path), pacs.pause, pacs.retry)
         except MissingError:
             raise PacsError(f"{pacs.address} gave {number - 1} of {len(uids)} instances; {remedy}") from None
         if _identity(path) != (series.study_uid, series.series_uid, uid):

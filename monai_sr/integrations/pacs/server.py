@@ -14,6 +14,7 @@ import requests
 from dicomweb_client.web import DICOMwebClient
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from requests.auth import AuthBase
 
 from monai_sr.errors import MonaiSRError
 from monai_sr.integrations.pacs.address import Address, is_uid
@@ -56,15 +57,24 @@ class Pacs:
     Args:
         address: of the server; a study or series in it means nothing here.
         pause: waits for seconds between attempts, and may raise to give up.
+        retry: whether to try again what fails for the moment; not where a person waits for the answer.
+        auth: credentials; those of the environment or netrc by default.
 
     Raises:
         InputError: if the credentials in the environment contradict each other.
     """
 
-    def __init__(self, address: Address, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        address: Address,
+        pause: Callable[[float], None] = time.sleep,
+        retry: bool = True,
+        auth: AuthBase | None = None,
+    ) -> None:
         self.address = address
         self.pause = pause
-        self._session = open_session(address, pause)
+        self.retry = retry
+        self._session = open_session(address, pause, retry, auth)
         # What is sent in chunks could not be sent again.
         self._client = DICOMwebClient(address.url, self._session, chunk_size=2**62, timeout=TIMEOUT)
         self._client.set_http_retry_params(retry=False)

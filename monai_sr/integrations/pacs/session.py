@@ -67,12 +67,13 @@ class MissingError(InputError):
     """A server does not hold what was asked for."""
 
 
-def patiently(attempt: Callable[[], _T], pause: Callable[[float], None]) -> _T:
+def patiently(attempt: Callable[[], _T], pause: Callable[[float], None], retry: bool = True) -> _T:
     """Try again, after longer and longer waits, what a server cannot do now.
 
     Args:
         attempt: does it, as often as needed.
         pause: waits for seconds.
+        retry: whether to try again at all.
 
     Returns:
         What the attempt returns.
@@ -80,7 +81,7 @@ def patiently(attempt: Callable[[], _T], pause: Callable[[float], None]) -> _T:
     Raises:
         UnavailableError: if the last attempt failed, too.
     """
-    for wait in WAITS:
+    for wait in WAITS if retry else ():
         try:
             return attempt()
         except UnavailableError as error:
@@ -88,14 +89,18 @@ def patiently(attempt: Callable[[], _T], pause: Callable[[float], None]) -> _T:
     return attempt()
 
 
-def open_session(address: Address, pause: Callable[[float], None]) -> requests.Session:
-    """A session that speaks to one server, with credentials from the environment or netrc.
+def open_session(
+    address: Address, pause: Callable[[float], None], retry: bool = True, auth: AuthBase | None = None
+) -> requests.Session:
+    """A session that speaks to one server, with credentials that are given, or from the environment or netrc.
 
     Every answer is bounded, a redirect is not followed, and what fails for the moment is tried again.
 
     Args:
         address: of the server.
         pause: waits for seconds.
+        retry: whether to try again.
+        auth: credentials; those of the environment by default.
 
     Returns:
         The session; whatever it is asked to do raises errors of this module.
@@ -104,7 +109,7 @@ def open_session(address: Address, pause: Callable[[float], None]) -> requests.S
         InputError: if the credentials contradict each other.
     """
     session = requests.Session()
-    session.auth = _credentials()
+    session.auth = auth or _credentials()
     if not address.is_private and (session.auth or get_netrc_auth(address.url)):
         _logger.warning("%s: credentials go there unencrypted; use dicomwebs://", address)
     # Inflating an answer could take any memory.
@@ -112,7 +117,7 @@ def open_session(address: Address, pause: Callable[[float], None]) -> requests.S
     session.headers["Accept"] = "application/dicom+json"
     session.headers["User-Agent"] = f"monai-sr/{__version__}"
     for prefix in ("http://", "https://"):
-        session.mount(prefix, _Adapter(address, pause))
+        session.mount(prefix, _Adapter(address, pause, retry))
     return session
 
 
@@ -176,10 +181,11 @@ class _Bearer(AuthBase):
 class _Adapter(HTTPAdapter):
     """Turns what can go wrong into our errors, and reads no answer beyond its bound."""
 
-    def __init__(self, address: Address, pause: Callable[[float], None]) -> None:
+    def __init__(self, address: Address, pause: Callable[[float], None], retry: bool) -> None:
         super().__init__()
         self._address = address
         self._pause = pause
+        self._retry = retry
 
     def send(  # type: ignore[override]
         self, request: requests.PreparedRequest, *, stream: bool = False, **options: Any
@@ -194,7 +200,7 @@ class _Adapter(HTTPAdapter):
             response.raw = BytesIO(b"".join(read_body(response, self._address, ANSWER_BYTES)))
             return response
 
-        return patiently(whole, self._pause)
+        return patiently(whole, self._pause, self._retry)
 
     def _send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         try:

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,7 +98,9 @@ def _form(file: Path | None, field: str, params: Any) -> tuple[bytes, dict[str, 
 
 
 @contextmanager
-def running_server(folder: Path, app: Path, studies: str | Path, **conf: str) -> Iterator[Server]:
+def running_server(
+    folder: Path, app: Path, studies: str | Path, settings: Mapping[str, str] | None = None, **conf: str
+) -> Iterator[Server]:
     """`monailabel start_server` on a free port, in an environment that the set-up script made."""
     bin_folder = environment() / "bin"
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,7 +109,8 @@ def running_server(folder: Path, app: Path, studies: str | Path, **conf: str) ->
     command += ["--host", "127.0.0.1", "--port", port]
     for name, value in conf.items():
         command += ["--conf", name, value]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("MONAI_LABEL_")} | {
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MONAI_LABEL_")}
+    env |= {f"MONAI_LABEL_{name}": value for name, value in (settings or {}).items()} | {
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "HOME": str(folder / "home"),

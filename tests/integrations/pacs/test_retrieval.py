@@ -10,9 +10,10 @@ import pytest
 from pydicom import dcmread
 
 from monai_sr.integrations.pacs import retrieval
+from monai_sr.integrations.pacs.address import parse_address
 from monai_sr.integrations.pacs.retrieval import retrieve
-from monai_sr.integrations.pacs.server import PacsSeries
-from monai_sr.integrations.pacs.session import MissingError, PacsError
+from monai_sr.integrations.pacs.server import Pacs, PacsSeries
+from monai_sr.integrations.pacs.session import MissingError, PacsError, UnavailableError
 from monai_sr.integrations.pacs.storage import store
 from monai_sr.sample import sample_series_dir
 from tests.io.conftest import ROOT
@@ -155,6 +156,14 @@ def test_an_image_that_breaks_off_is_fetched_again(proxy, through, target):
     proxy.fault = fault
     retrieve(through, SERIES, target)
     assert len(list(target.iterdir())) == 3
+
+
+@pytest.mark.usefixtures("pushed")
+def test_where_a_person_waits_an_image_is_asked_for_once(proxy, target):
+    proxy.fault = lambda request: of_image(request) and request.answer(503, {})
+    with pytest.raises(UnavailableError, match="503"):
+        retrieve(Pacs(parse_address(proxy.url), retry=False), SERIES, target)
+    assert sum("/instances/" in seen.path for seen in proxy.requests) == 1
 
 
 def test_a_large_image_does_not_fill_the_memory(proxy, target):

@@ -8,6 +8,7 @@ import socket
 import time
 
 import pytest
+from requests.auth import HTTPBasicAuth
 
 from monai_sr.errors import InputError
 from monai_sr.integrations.pacs import session
@@ -89,6 +90,13 @@ def test_a_name_in_any_script_is_sent(proxy, monkeypatch):
     assert base64.b64decode(sent).decode() == "Žofie:p"
 
 
+def test_credentials_that_are_given_come_first(guarded, monkeypatch):
+    monkeypatch.setenv(USER, ORTHANC_USER)
+    monkeypatch.setenv(PASSWORD, "wrong one")
+    auth = HTTPBasicAuth(ORTHANC_USER, ORTHANC_PASSWORD)
+    assert list(Pacs(parse_address(guarded.url), auth=auth).search()) == []
+
+
 def test_nothing_follows_a_redirect(proxy, orthanc, monkeypatch):
     monkeypatch.setenv(TOKEN, "abc")
     with faulty_proxy(orthanc.http_port) as other:
@@ -144,6 +152,13 @@ def test_patience_ends(proxy):
     with pytest.raises(UnavailableError, match="500"):
         listed(proxy.url)
     assert len(proxy.requests) == len(session.WAITS) + 1
+
+
+def test_where_a_person_waits_nothing_is_tried_again(proxy):
+    proxy.fault = lambda request: request.answer(503, {})
+    with pytest.raises(UnavailableError, match="503"):
+        list(Pacs(parse_address(proxy.url), retry=False).search())
+    assert len(proxy.requests) == 1
 
 
 @pytest.mark.parametrize(("code", "kind"), [(400, PacsError), (403, AccessError), (404, MissingError)])
