@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from typing import Annotated
 
@@ -47,6 +48,8 @@ def _options(
 def main() -> None:
     """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    # As after Ctrl+C, so that whatever is half-written is removed.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except MonaiSRError as error:

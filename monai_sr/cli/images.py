@@ -135,7 +135,7 @@ def upscale(
         raise InputError(f"There is no engine {engine}: use local or ray.")
     by_pacs = is_pacs_address(source) or is_pacs_address(destination)
     if report is not None and (recursive or by_pacs):
-        raise InputError("--report shows what lies in files, one image or series: leave it out here.")
+        raise InputError("--report goes neither with --recursive nor with a PACS: leave one of them out.")
     if recursive:
         if by_pacs:
             raise InputError("--recursive is for folders: leave it out, or use `monai-sr pacs watch`.")

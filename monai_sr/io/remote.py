@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import ipaddress
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file
+from monai_sr.io.temporary import temporary_folder
 
 MAX_BYTES = 2**30
 """Largest download, 1 GiB."""
@@ -61,8 +61,8 @@ def local_copy(source: str | Path, allow_private: bool = False) -> Iterator[Path
             raise InputError(f"{_shown(str(source))} is no address that can be fetched: use http or https.")
         yield Path(source)
         return
-    with tempfile.TemporaryDirectory(prefix="monai-sr-") as folder:
-        path = download(str(source), Path(folder), allow_private=allow_private)
+    with temporary_folder() as folder:
+        path = download(str(source), folder, allow_private=allow_private)
         try:
             yield path
         except MonaiSRError as error:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 from monai_sr.bundle import bundle_folders
 from monai_sr.errors import InputError
@@ -72,3 +76,16 @@ def test_the_path_of_a_bundle_is_not_cut(tmp_path, monkeypatch):
     (root / "configs" / "metadata.json").write_text('{"name": "tiny", "version": "1.2.3"}')
     monkeypatch.chdir(root.parents[1])
     assert str(root) in invoke("bundles").stdout
+
+
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path):
+    output = tmp_path / "finer"
+    command = [sys.executable, "-m", "monai_sr", "upscale", str(sample_series_dir()), str(output)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".partial-*")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert list(tmp_path.glob(".partial-*"))
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

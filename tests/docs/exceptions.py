@@ -90,8 +90,8 @@ ELSEWHERE = (
         "needs MONAI Label's environment, which .ci/run sets up for the tests",
         "tests/integrations/monailabel/test_tutorial.py::test_every_request_of_the_tutorial_is_answered",
         (
-            "scripts/setup_monailabel.sh monailabel-env",
-            "source monailabel-env/bin/activate",
+            "scripts/setup_monailabel.sh .venv-monailabel",
+            "source .venv-monailabel/bin/activate",
             "monailabel start_server *",
             "curl -f *",
         ),

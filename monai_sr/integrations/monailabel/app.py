@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.integrations.monailabel.checks import (
     BusyError,
     NotFoundError,
+    check_parameters,
     check_result_tag,
     result_extension,
 )
@@ -35,12 +36,16 @@ from monai_sr.integrations.monailabel.upscale_task import UpscaleTask
 from monai_sr.integrations.pacs.address import parse_address
 from monai_sr.integrations.pacs.server import Pacs
 from monai_sr.io import list_series
+from monai_sr.io.temporary import temporary_folder
 
 MAX_WAITING = 8
 """Requests that may wait for the one that is computed."""
 
 MAX_UPLOAD = 2
 """GiB that a client may send in one request, unless `--conf max_upload` says otherwise."""
+
+RESULT_TAG = "sr"
+"""Under which finer images are kept unless a client names another; MONAI Label's own default has labels."""
 
 _FILTER = "MONAI_LABEL_DICOMWEB_SEARCH_FILTER"
 
@@ -49,7 +54,7 @@ class SuperResolutionApp(MONAILabelApp):
     """Every bundle at every scale that it has weights for, as a task of its own name, such as `edsr_mri_x2`.
 
     Options, each by `--conf NAME VALUE`: `models`, names of bundles separated by commas; `train true`, to
-    offer fine-tuning; `max_upload`, in GiB.
+    offer fine-tuning; `max_upload`, in GiB; `hosts`, names under which clients reach the server.
 
     Args:
         app_dir: this folder, or one that holds a `main.py` like it.
@@ -58,11 +63,10 @@ class SuperResolutionApp(MONAILabelApp):
     """
 
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
-        # What clients send and get lies in a folder that nobody else may read and that goes with the server;
-        # MONAI Label asks `tempfile` for a place.
-        self._work = tempfile.TemporaryDirectory(prefix="monai-sr-")
-        atexit.register(self._work.cleanup)
-        self.work = Path(self._work.name).resolve()
+        # What clients send and get goes with the server, however that ends; MONAI Label asks `tempfile` for a
+        # place.
+        self._stack = ExitStack()
+        self.work = self._stack.enter_context(temporary_folder()).resolve()
         tempfile.tempdir = str(self.work)
         # They tell of requests, and so of patients.
         for name in ("monai_sr", "monailabel", "dicomweb_client", "__main__"):
@@ -139,7 +143,8 @@ class SuperResolutionApp(MONAILabelApp):
 
         super().on_init_complete()
         gibibytes = float(self.conf.get("max_upload", MAX_UPLOAD))
-        harden(int(gibibytes * 2**30), has_pacs=isinstance(self._datastore, PacsStore))
+        hosts = {name.strip().lower() for name in self.conf.get("hosts", "").split(",") if name.strip()}
+        harden(int(gibibytes * 2**30), hosts, has_pacs=isinstance(self._datastore, PacsStore))
 
     def infer(self, request: dict[str, Any], datastore: object = None) -> dict[str, Any]:
         """Run a task on one image.
@@ -171,9 +176,10 @@ class SuperResolutionApp(MONAILabelApp):
             MonaiSRError: with what to tell the client.
         """
         self._task(request)
-        check_result_tag(request.get("label_tag", "original"))
+        check_parameters({name: value for name, value in request.items() if name != "model"})
+        tag = check_result_tag(request.get("label_tag", RESULT_TAG))
         # Parallel jobs would share the cores, and MONAI Label divides by the number of GPUs.
-        request = request | {"max_workers": 1, "multi_gpu": False}
+        request = request | {"max_workers": 1, "multi_gpu": False, "label_tag": tag}
 
         def attempt(one: dict[str, Any], _: object) -> dict[str, Any]:
             try:
@@ -227,7 +233,7 @@ class SuperResolutionApp(MONAILabelApp):
         name = request.get("image")
         is_received = received and self._is_received(name)
         keep = bool(request.get("save_label")) and not is_received
-        tag = check_result_tag(request.get("label_tag", "original")) if keep else "original"
+        tag = check_result_tag(request.get("label_tag", RESULT_TAG)) if keep else RESULT_TAG
         source = Path(str(name)) if is_received else self._datastore.source(name)
         result_extension(request.get("result_extension"), source)
         if not received and source.is_dir() and any(series.is_derived() for series in list_series(source)):

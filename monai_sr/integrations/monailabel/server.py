@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import inspect
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
 from types import SimpleNamespace
@@ -20,6 +20,7 @@ from monailabel.app import app as server
 from monailabel.config import settings
 from monailabel.endpoints import datastore, infer, proxy, session
 from monailabel.interfaces.exception import MONAILabelException
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,20 +33,22 @@ from monai_sr.integrations.monailabel.checks import (
     check_session,
 )
 from monai_sr.integrations.pacs.session import TIMEOUT, PacsError
+from monai_sr.integrations.web.guard import SAFE, is_own, own_names
 
 _STATUS = {NotFoundError: 404, InputError: 422, BusyError: 503, PacsError: 502, MonaiSRError: 500}
-_CLOSED = ("/infer/wsi", "/logs", "/model", "/reload")
-"""Slides, for which there is no model; the server's log, weights and a new start are not for clients."""
+_CLOSED = ("/infer/wsi", "/logs", "/model", "/reload", "/scoring")
+"""Slides and scores, for which there is nothing; the log, weights and a new start are not for clients."""
 
 _THREADS = 32
 _Result = TypeVar("_Result")
 
 
-def harden(max_upload: int, has_pacs: bool) -> None:
+def harden(max_upload: int, hosts: Set[str], has_pacs: bool) -> None:
     """Put the bounds in place, before the first request.
 
     Args:
         max_upload: bytes that a client may send in one request.
+        hosts: names of the server, beside localhost and that of the machine.
         has_pacs: whether there is a PACS to pass requests of a viewer on to.
     """
     infer.run_inference = _checked_inference(_cleaned_up(infer.run_inference))
@@ -63,7 +66,8 @@ def harden(max_upload: int, has_pacs: bool) -> None:
     if not settings.MONAI_LABEL_CORS_ORIGINS:
         # Any page that a user looks at could otherwise ask this server for images.
         server.user_middleware.clear()
-    server.user_middleware.insert(0, Middleware(Guard, max_upload=max_upload, closed=closed))
+    guard = Middleware(Guard, max_upload=max_upload, closed=closed, hosts=own_names(*hosts))
+    server.user_middleware.insert(0, guard)
     server.middleware_stack = server.build_middleware_stack()
 
 
@@ -77,12 +81,14 @@ class Guard:
         app: what answers.
         max_upload: bytes that a client may send in one request.
         closed: beginnings of paths that are not answered.
+        hosts: names of the server.
     """
 
-    def __init__(self, app: ASGIApp, max_upload: int, closed: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, max_upload: int, closed: tuple[str, ...], hosts: Set[str]) -> None:
         self.app = app
         self.max_upload = max_upload
         self.closed = closed
+        self.hosts = hosts
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,6 +121,13 @@ class Guard:
         await loop.run_in_executor(self.threads, contextvars.copy_context().run, answer)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
+        asked = Headers(scope=scope)
+        host, origin = asked.get("host", ""), asked.get("origin")
+        if not is_own(host, self.hosts):
+            return JSONResponse({"detail": "This server does not go by that name: see --conf hosts."}, 421)
+        allowed = {host, *(str(known).partition("://")[2] for known in settings.MONAI_LABEL_CORS_ORIGINS)}
+        if scope["method"] not in SAFE and origin and origin.partition("://")[2] not in allowed:
+            return JSONResponse({"detail": "No page of another server may ask for that."}, 403)
         path = scope["path"]
         # A proxy that unpacks a path once more would make another of it.
         while (unpacked := unquote(path)) != path:

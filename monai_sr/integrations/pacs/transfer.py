@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ from monai_sr.io.image import is_image
 from monai_sr.io.itk import is_itk
 from monai_sr.io.nifti import is_nifti
 from monai_sr.io.remote import local_copy
+from monai_sr.io.temporary import temporary_folder
 from monai_sr.upscaler import Progress, Upscaler
 
 _IMAGES = (*SINGLE_FRAME_CLASSES, *ENHANCED_CLASSES, *MULTI_FRAME_CLASSES)
@@ -175,9 +175,9 @@ def transfer(
     """
     with (
         fetched(source, series, select, check, work) as path,
-        tempfile.TemporaryDirectory(prefix="monai-sr-", dir=work) as out,
+        temporary_folder(work) as out,
     ):
-        job = plan(path, Path(out) / path.name, dicom=dicom)[0]
+        job = plan(path, out / path.name, dicom=dicom)[0]
         frames = run_job(upscaler, job, progress=progress)
         store(target, job.destination)
     return frames
@@ -207,8 +207,8 @@ def fetched(
         SkippedError: if the series is not to be upscaled.
         MonaiSRError: with the reason and the remedy; it speaks of the series, not of the temporary folder.
     """
-    with tempfile.TemporaryDirectory(prefix="monai-sr-", dir=work) as parent:
-        folder = Path(parent) / series_name(series.study_uid, series.series_uid)
+    with temporary_folder(work) as parent:
+        folder = parent / series_name(series.study_uid, series.series_uid)
         folder.mkdir()
 
         def look(path: Path) -> None:
@@ -234,8 +234,8 @@ def _from_files(
 ) -> Iterator[Outcome]:
     if path.is_file() and (is_image(path) or is_itk(path) or is_nifti(path)):
         raise InputError(f"{path} is no DICOM, which is all that a PACS stores; name a folder as destination")
-    with tempfile.TemporaryDirectory(prefix="monai-sr-") as out:
-        jobs = plan(path, Path(out) / "series", series, dicom)
+    with temporary_folder() as out:
+        jobs = plan(path, out / "series", series, dicom)
         upscaler = make_upscaler()
         for number, job in enumerate(jobs, start=1):
             name = f"series {number} of {len(jobs)}"
@@ -266,7 +266,7 @@ def _find(pacs: Pacs, address: Address) -> list[PacsSeries]:
     found = [each for each in found if (each.study_uid, each.series_uid if wanted[1] else None) == wanted]
     if not found:
         kind = "series" if address.series_uid else "study"
-        raise MissingError(f"{pacs.address} holds no such {kind}: check the UIDs in the address.")
+        raise MissingError(f"{pacs.address} holds no such {kind}: check the address and the UIDs in it.")
     return found
 
 
@@ -280,7 +280,7 @@ def _select(path: Path) -> None:
 
 
 @contextmanager
-def _without_folder(parent: str) -> Iterator[None]:
+def _without_folder(parent: Path) -> Iterator[None]:
     """Let errors name files by their series alone, since the folder above is gone when they are read."""
     try:
         yield

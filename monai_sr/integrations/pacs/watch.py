@@ -26,8 +26,8 @@ LONGEST_WAIT = 60.0
 _logger = logging.getLogger(__name__)
 
 
-class StoppedError(Exception):
-    """The watcher was told to end."""
+class StoppedError(BaseException):
+    """The watcher was told to end, which no handler of errors may swallow."""
 
 
 class Stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Set
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -30,7 +31,8 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_SAFE = {"GET", "HEAD"}
+SAFE = {"GET", "HEAD"}
+"""Methods that change nothing."""
 
 
 class Guard:
@@ -43,7 +45,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
-        self._names = {host.lower(), "localhost", socket.gethostname().lower()}
+        self._names = own_names(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -62,23 +64,48 @@ class Guard:
 
         asked = Headers(scope=scope)
         host = asked.get("host", "")
-        if not self._is_own(host):
+        if not is_own(host, self._names):
             # Another name leads here: somebody's page has it resolved to this address.
             answer = PlainTextResponse("This server does not go by that name.", 421)
             await answer(scope, receive, guarded)
-        elif scope["method"] not in _SAFE and asked.get("origin", "").partition("://")[2] != host:
+        elif scope["method"] not in SAFE and asked.get("origin", "").partition("://")[2] != host:
             answer = PlainTextResponse("Only the page of this server may ask for that.", 403)
             await answer(scope, receive, guarded)
         else:
             await self._app(scope, receive, guarded)
 
-    def _is_own(self, host: str) -> bool:
-        """Whether a Host header names this server; an address does, since no DNS can redirect it."""
-        name, bracket, _ = host.rpartition("]") if host.startswith("[") else host.partition(":")
-        if bracket == "]":
-            name = name[1:]
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name.lower() in self._names
-        return True
+
+def own_names(*hosts: str) -> set[str]:
+    """Names by which a server may be asked.
+
+    Args:
+        hosts: names that it was given.
+
+    Returns:
+        These, localhost and the machine's own name, in lower case.
+    """
+    return {*map(str.lower, hosts), "localhost", socket.gethostname().lower()}
+
+
+def is_own(host: str, names: Set[str]) -> bool:
+    """Whether a Host header names this server, and is not a name that somebody has led here.
+
+    Args:
+        host: the header.
+        names: from `own_names`; an address is always right, since no DNS can redirect it.
+
+    Returns:
+        True if it does.
+
+    Example:
+        >>> is_own("127.0.0.1:80", set()), is_own("[::1]", set()), is_own("evil.example", {"localhost"})
+        (True, True, False)
+    """
+    name, bracket, _ = host.rpartition("]") if host.startswith("[") else host.partition(":")
+    if bracket == "]":
+        name = name[1:]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name.lower() in names
+    return True

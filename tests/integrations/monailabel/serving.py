@@ -59,15 +59,16 @@ class Server:
         field: str = "file",
         params: Any = None,
         body: Any = None,
+        headers: dict[str, str] | None = None,
         timeout: float = 300,
     ) -> Answer:
         """A request: `file` and `params` as a form, or `body` as JSON."""
-        data, headers = None, {}
+        data, of_data = None, {}
         if body is not None:
-            data, headers = json.dumps(body).encode(), {"Content-Type": "application/json"}
+            data, of_data = json.dumps(body).encode(), {"Content-Type": "application/json"}
         elif file is not None or params is not None:
-            data, headers = _form(file, field, params)
-        request = urllib.request.Request(self.url + path, data, headers, method=method)
+            data, of_data = _form(file, field, params)
+        request = urllib.request.Request(self.url + path, data, of_data | (headers or {}), method=method)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
                 return Answer(response.status, response.read())

@@ -299,6 +299,19 @@ ATTACKS = {
         "/session/?uncompress=true",
         {"file": "gray.png", "field": "files"},
     ),
+    "a batch that names an image": (
+        "POST",
+        f"/batch/infer/{MODEL}?images=all&run_sync=true",
+        {"body": {"image": "/etc/passwd"}},
+    ),
+    "scores": ("POST", "/scoring/nothing", {"body": {}}),
+    "what is no image": ("PUT", "/datastore/image?image=evil", {"file": "evil.nii.gz"}),
+    "another server's page": (
+        "POST",
+        f"/infer/{MODEL}?image=volume",
+        {"headers": {"Origin": "http://evil.example"}},
+    ),
+    "a name that was led here": ("GET", "/datastore/", {"headers": {"Host": "evil.example"}}),
     "a slide": ("POST", f"/infer/wsi/{MODEL}?image=volume", {"body": {}}),
     "the proxy without a PACS": ("GET", "/proxy/dicom/qido/studies", {}),
 }

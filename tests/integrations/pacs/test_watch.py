@@ -28,6 +28,7 @@ from monai_sr.volume import Provenance
 from tests.batch.conftest import Repeating
 from tests.cli.commands import invoke
 from tests.integrations.orthanc import running_orthanc
+from tests.integrations.ports import free_port
 from tests.io.conftest import ROOT
 
 
@@ -220,6 +221,14 @@ def test_a_pacs_that_is_down_is_waited_for(make_watcher, make_dicom, tmp_path, c
     assert [type(error) for error in raised] == [StoppedError]
     assert 1 <= caplog.text.count("waiting for it") <= 2
     assert "answers again" in caplog.text
+
+
+def test_a_stop_while_the_pacs_is_down_is_a_clean_one(make_watcher):
+    stop = Stop()
+    address = f"dicomweb://127.0.0.1:{free_port()}/dicom-web"
+    with running(lambda: make_watcher(address, stop=stop), stop) as raised:
+        time.sleep(0.5)  # between the first attempts
+    assert [type(error) for error in raised] == [StoppedError]
 
 
 def test_a_proxy_in_place_of_a_pacs_is_waited_for_too(make_watcher, proxy, caplog, monkeypatch):
