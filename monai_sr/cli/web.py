@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -66,7 +67,6 @@ def serve_app(
                 soft_wrap=True,
             )
 
-    try:
+    with suppress(KeyboardInterrupt):
         serve(settings, host, port, tell)
-    except KeyboardInterrupt:
-        console.print("Stopped; what was uploaded is deleted.", highlight=False)
+    console.print("Stopped; what was uploaded is deleted.", highlight=False)

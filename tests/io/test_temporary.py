@@ -19,7 +19,7 @@ def test_it_is_private_and_gone_afterwards(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_it_goes_with_its_process(tmp_path, end):
     program = (
         "import sys, time; from pathlib import Path; from monai_sr.io.temporary import temporary_folder\n"

@@ -14,10 +14,15 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_was_sent_goes_with_the_server(tmp_path):
-    sent, found = write_nifti(tmp_path / "sent_to_be_forgotten.nii.gz"), []
+    sent = write_nifti(tmp_path / f"{tmp_path.name}.nii.gz")
+    earlier = set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*"))
 
     def kept():
-        return [path for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/sessions/*/{sent.name}")]
+        return [
+            path
+            for folder in set(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")) - earlier
+            for path in folder.glob(f"sessions/*/{sent.name}")
+        ]
 
     studies = tmp_path / "studies"
     studies.mkdir()

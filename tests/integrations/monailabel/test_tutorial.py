@@ -25,6 +25,7 @@ def test_every_request_of_the_tutorial_is_answered(tmp_path, require_tool):
     studies = tmp_path / "studies"
     studies.mkdir()
     scan = write_nifti(studies / "scan.nii.gz")
+    shutil.copyfile(scan, studies / "another.nii.gz")
     shutil.copyfile(scan, tmp_path / "other.nii.gz")
     commands = requests()
     assert len(commands) == 5
