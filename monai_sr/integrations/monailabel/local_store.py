@@ -130,7 +130,12 @@ class LocalStore(LocalDatastore):
         name = check_name(image_id or own)
         if extension not in _FILES:
             raise InputError(f"An image's file must end in {', '.join(_FILES)}: convert it.")
-        open_volume(image_filename)  # refuses what is no image, before it is listed among them
+        try:
+            open_volume(image_filename)
+        except InputError:
+            raise InputError(
+                "The file is no image that can be read: see whether it opens elsewhere."
+            ) from None
         if name in self.list_images() or name == self._datastore.labels_dir:
             raise InputError("There is an image of this name already, and none is replaced: choose another.")
         target = Path(self._datastore.image_path()) / f"{name}{extension}"
