@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import shutil
@@ -77,18 +76,6 @@ def find_environment(variable: str, script: str) -> Path:
     if os.environ.get("MONAI_SR_REQUIRE_TOOLS") == "1" or value:
         pytest.fail(problem)
     pytest.skip(problem)
-
-
-@pytest.fixture(autouse=True)
-def own_logging() -> None:
-    """Records of ours are seen in every test, whatever another test, or a library in it, has set."""
-    logging.disable(logging.NOTSET)
-    logging.getLogger().setLevel(logging.WARNING)
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.partition(".")[0] == "monai_sr" and isinstance(logger, logging.Logger):
-            logger.disabled = False
-            logger.propagate = True
-            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
 from typing import Annotated
 
@@ -67,6 +68,8 @@ def serve_app(
                 soft_wrap=True,
             )
 
+    # Being told to end is how a server ends, not a failure.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         serve(settings, host, port, tell)
     console.print("Stopped; what was uploaded is deleted.", highlight=False)

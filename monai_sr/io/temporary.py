@@ -11,7 +11,16 @@ from pathlib import Path
 
 PREFIX = "monai-sr-"
 
-_CLEANER = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+# Children of a killed process may still write for a moment.
+_CLEANER = """
+import os, shutil, sys, time
+sys.stdin.read()
+for _ in range(100):
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    if not os.path.exists(sys.argv[1]):
+        break
+    time.sleep(0.2)
+"""
 
 
 @contextmanager

@@ -123,9 +123,9 @@ def require_same(network: nn.Module, run: Run) -> float:
 @contextmanager
 def _converting(to: str) -> Iterator[None]:
     """Keep exporters' remarks on their own workings from the user, and say in a sentence that one failed."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    exporter, root = logging.getLogger("torch.onnx"), logging.getLogger()
+    levels = exporter.level, root.level
+    exporter.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,4 +135,5 @@ def _converting(to: str) -> Iterator[None]:
     except Exception as error:  # of many unrelated types, for what a runtime does not know
         raise MonaiSRError(f"The network cannot be converted to {to} ({type(error).__name__}).") from error
     finally:
-        logger.setLevel(level)
+        exporter.setLevel(levels[0])
+        root.setLevel(levels[1])  # which OpenVINO's converter raises for everybody

@@ -75,3 +75,9 @@ def datalist(tmp_path) -> Path:
 def shared_datalist(tmp_path_factory) -> Path:
     """The dataset for tests that only read it."""
     return make_datalist(tmp_path_factory.mktemp("dataset"))
+
+
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time: tests of numbers go without."""
+    monkeypatch.setattr("monai_sr.evaluate.evaluation.save_figure", lambda figure, path: None)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import zoom
 
-from monai_sr.evaluate import BASELINES, bicubic, bspline
+from monai_sr.evaluate import BASELINES, EvaluationItem, bicubic, bspline, evaluate
+from monai_sr.transforms import BicubicDownsample
 
 
 @pytest.mark.parametrize("scale_factor", [2, 3, 4])
@@ -53,3 +54,27 @@ def test_wrong_arguments_are_named(interpolate):
         interpolate(np.zeros((1, 4, 4)), 0)
     with pytest.raises(ValueError, match="frames"):
         interpolate(np.zeros((4, 4)), 2)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("scale_factor", [2, 4])
+def test_baselines_on_real_mri_are_sane(data_dir, tmp_path, scale_factor):
+    class Bicubic:
+        def predict(self, frames):
+            return bicubic(frames, scale_factor)
+
+    files = sorted((data_dir / "mri" / "test").glob("*.nii.gz"))
+    items = [EvaluationItem(path, path.name.split("_")[0]) for path in files]
+    result = evaluate(
+        {"again": Bicubic()},
+        items,
+        degradation=BicubicDownsample(scale_factor),
+        scale_factor=scale_factor,
+        out_dir=tmp_path / "out",
+        max_slices=3,
+    )
+    psnr = {name: metrics["psnr"].mean for name, metrics in result.summary.items()}
+    assert 22 < psnr["bicubic"] < 45
+    assert psnr["bicubic"] < psnr["lanczos"] < psnr["bicubic"] + 1
+    assert 0.7 < result.summary["bicubic"]["ssim"].mean < 1

@@ -10,38 +10,12 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio
 
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.evaluate import EvaluationItem, bicubic, evaluate, read_datalist
-from monai_sr.evaluate.baselines import BASELINES
+from monai_sr.evaluate import BASELINES, EvaluationItem, bicubic, evaluate, read_datalist
 from monai_sr.evaluate.evaluation import BASELINE
 from monai_sr.evaluate.pairs import load_pairs
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.transforms import BicubicDownsample, RandRicianNoise
-
-SR = "sharpened"
-METHODS = (*BASELINES, SR)
-
-
-class Sharpened:
-    """Bicubic with some of its own detail added: better than bicubic, unlike a copy of it."""
-
-    def __init__(self, amount=0.1):
-        self.amount = amount
-
-    def predict(self, frames):
-        finer = bicubic(frames, 2)
-        coarse = torch.nn.functional.avg_pool2d(torch.from_numpy(finer)[:, None], 3, 1, 1)[:, 0].numpy()
-        return finer + self.amount * (finer - coarse)
-
-
-def run(datalist, out_dir, upscaler=None, **options):
-    return evaluate(
-        {SR: upscaler or Sharpened()},
-        read_datalist(datalist),
-        degradation=BicubicDownsample(2),
-        scale_factor=2,
-        out_dir=out_dir,
-        **options,
-    )
+from tests.evaluate.runs import ABOUT, METHODS, SR, Sharpened, run
 
 
 def rows(path):
@@ -49,18 +23,9 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-ABOUT = {"bundle": "edsr_mri 0.1.0", "weights_sha256": "ab" * 32}
-
-
 @pytest.fixture(scope="module")
 def result(shared_datalist, tmp_path_factory):
     return run(shared_datalist, tmp_path_factory.mktemp("result") / "out", about=ABOUT)
-
-
-@pytest.fixture
-def without_figures(monkeypatch):
-    """Drawing takes most of the time: tests of numbers go without."""
-    monkeypatch.setattr("monai_sr.evaluate.evaluation.save_figure", lambda figure, path: None)
 
 
 def test_every_slice_of_every_file_is_scored_by_every_method(result):
@@ -129,27 +94,6 @@ def test_the_files_hold_the_result(result):
     assert content["methods"][SR]["ms_ssim"]["mean"] is None
     assert content["differences_to_bicubic"][SR]["psnr"]["low"] == result.differences[SR]["psnr"].low
     assert content["counts"] == result.counts
-
-
-def test_the_report_states_its_conventions(result):
-    text = (result.out_dir / "results.md").read_text()
-    mean = result.summary[SR]["psnr"].mean
-    assert f"| {SR} | {mean:.2f} [" in text
-    for stated in (
-        "**channel**: one gray channel",
-        "**border**: no pixel cropped",
-        "**data_range**: 1",
-        "BicubicDownsample(scale_factor=2, blur_sigma=0.0)",
-        "antialias=True",
-        "edsr_mri 0.1.0",
-        "ab" * 32,
-        "3 with 4 files",
-        "10 scored by every method, 2 left out",
-        "10000 resamples",
-        "narrower than the true uncertainty",
-        "monai-sr 0.1.0",
-    ):
-        assert stated in text
 
 
 def test_no_name_of_a_patient_or_file_is_written(result):
@@ -234,20 +178,6 @@ def test_upscalers_need_names_of_their_own(datalist, tmp_path, names):
             out_dir=tmp_path / "out",
         )
     assert not (tmp_path / "out").exists()
-
-
-def test_figures_are_drawn_for_each_upscaler_and_only_if_wanted(datalist, tmp_path):
-    result = evaluate(
-        {"one": Sharpened(0.1), "Two, stronger": Sharpened(0.2)},
-        read_datalist(datalist),
-        degradation=BicubicDownsample(2),
-        scale_factor=2,
-        out_dir=tmp_path / "out",
-        patient_figures=False,
-        max_slices=1,
-    )
-    drawn = {path.name for path in result.out_dir.glob("*.png")}
-    assert drawn == {"power_spectrum.png", "worst_slice_one.png", "worst_slice_two_stronger.png"}
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -383,27 +313,3 @@ def test_wrong_arguments_are_named(datalist, tmp_path, options):
     settings = {"scale_factor": 2, "degradation": BicubicDownsample(2), "out_dir": tmp_path / "out"}
     with pytest.raises(ValueError, match=next(iter(options))):
         evaluate({SR: Sharpened()}, read_datalist(datalist), **{**settings, **options})
-
-
-@pytest.mark.data
-@pytest.mark.slow
-@pytest.mark.parametrize("scale_factor", [2, 4])
-def test_baselines_on_real_mri_are_sane(data_dir, tmp_path, scale_factor):
-    class Bicubic:
-        def predict(self, frames):
-            return bicubic(frames, scale_factor)
-
-    files = sorted((data_dir / "mri" / "test").glob("*.nii.gz"))
-    items = [EvaluationItem(path, path.name.split("_")[0]) for path in files]
-    result = evaluate(
-        {SR: Bicubic()},
-        items,
-        degradation=BicubicDownsample(scale_factor),
-        scale_factor=scale_factor,
-        out_dir=tmp_path / "out",
-        max_slices=3,
-    )
-    psnr = {name: metrics["psnr"].mean for name, metrics in result.summary.items()}
-    assert 22 < psnr[BASELINE] < 45
-    assert psnr[BASELINE] < psnr["lanczos"] < psnr[BASELINE] + 1
-    assert 0.7 < result.summary[BASELINE]["ssim"].mean < 1

@@ -9,7 +9,7 @@ import pytest
 from monai_sr.evaluate import evaluate, read_datalist
 from monai_sr.evaluate.page import shown_patients
 from monai_sr.transforms import BicubicDownsample
-from tests.evaluate.test_evaluation import ABOUT, SR, Sharpened
+from tests.evaluate.runs import ABOUT, SR, Sharpened
 from tests.report.report_page import ReportPage
 
 

@@ -24,8 +24,8 @@ from monai_sr.integrations.web.guard import REPORT_HEADERS, Guard
 from monai_sr.integrations.web.jobs import KEPT, KEPT_AFTER_DOWNLOAD, Desk, Job
 from monai_sr.integrations.web.refusals import GoneError, OutOfTurnError, TooLargeError, status_of
 from monai_sr.integrations.web.settings import MAX_FILES, Settings
-from monai_sr.integrations.web.temporary import private_folder
 from monai_sr.integrations.web.work import Made
+from monai_sr.io.temporary import temporary_folder
 
 STATIC = Path(__file__).parent / "static"
 _MAX_JSON = 2**16
@@ -45,7 +45,7 @@ def make_application(settings: Settings, host: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        with private_folder() as root:
+        with temporary_folder() as root:
             app.state.desk = desk = Desk(settings, root)
             tasks = [asyncio.create_task(desk.sweep()), asyncio.create_task(desk.warm())]
             try:

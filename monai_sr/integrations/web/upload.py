@@ -95,7 +95,7 @@ def unpack(archive: Path, root: Path, max_bytes: int, max_files: int = MAX_FILES
                 if target.suffix == ".zip":
                     raise InputError("The zip holds another zip; unpack that first")
                 if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise NotImplementedError
+                    raise InputError(_DAMAGED)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(entry) as source, target.open("xb") as unpacked:
                     left = _copy(source, unpacked, left)

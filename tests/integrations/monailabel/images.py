@@ -10,6 +10,9 @@ import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 
+SECRET = "what nobody may read"
+PATIENT = "Doe^Jane"
+
 
 def smooth(shape: tuple[int, ...], dtype: type, largest: float) -> np.ndarray:
     """Random hills: what every interpolation gives nearly alike."""

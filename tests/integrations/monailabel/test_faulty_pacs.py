@@ -5,8 +5,6 @@ import time
 
 import pytest
 
-from monai_sr.io.dicom import list_series
-from monai_sr.sample import sample_series_dir
 from tests.integrations.monailabel.images import assert_finer
 from tests.integrations.monailabel.serving import environment, running_server
 from tests.integrations.orthanc import PASSWORD, USER, running_orthanc
@@ -21,19 +19,6 @@ from monai_sr.integrations.pacs import session
 session.TIMEOUT = (2.0, 2.0)
 from monai_sr.integrations.monailabel.app import SuperResolutionApp
 """
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("0001.dcm", "0002.dcm"):
-        (folder / name).write_bytes((sample_series_dir() / name).read_bytes())
-    return folder
-
-
-@pytest.fixture(scope="module")
-def uid(source):
-    return list_series(source)[0].series_uid
 
 
 @pytest.fixture(scope="module")

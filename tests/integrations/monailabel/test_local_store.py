@@ -4,11 +4,7 @@ import shutil
 import sys
 import threading
 import types
-import urllib.request
-from contextlib import suppress
-from http.client import HTTPConnection
 from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -16,36 +12,19 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy.ndimage import zoom
 
-from monai_sr.sample import sample_series_dir
-from tests.integrations.monailabel.images import assert_finer, read, smooth, write_nifti, write_picture
-from tests.integrations.monailabel.serving import APP, ROOT, running_server
+from tests.integrations.monailabel.images import (
+    PATIENT,
+    assert_finer,
+    read,
+    smooth,
+    write_nifti,
+    write_picture,
+)
+from tests.integrations.monailabel.serving import APP, ROOT
 
 pytestmark = pytest.mark.slow
 
 MODEL = "swift_srgan_mri_x2"
-SECRET = "what nobody may read"
-PATIENT = "Doe^Jane"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("around") / "store"
-    (folder / "series").mkdir(parents=True)
-    for name in ("0001.dcm", "0002.dcm"):
-        shutil.copy(sample_series_dir() / name, folder / "series")
-    write_nifti(folder / "volume.nii.gz")
-    write_picture(folder / "picture.png")
-    write_picture(folder / "gray.png", np.uint8)
-    (folder.parent / "outside.txt").write_text(SECRET)
-    write_nifti(folder.parent / "outside.nii.gz")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory, store):
-    conf = {"models": "swift_srgan_mri,edsr_mri", "train": "true", "max_upload": "0.001"}
-    with running_server(tmp_path_factory.mktemp("server"), APP, store, **conf) as running:
-        yield running
 
 
 def test_it_lists_its_models_and_images(server):
@@ -212,163 +191,3 @@ def test_slicers_module_says_in_a_sentence_what_is_wrong(slicer_module, server, 
         slicer_module.models("http://127.0.0.1:9")
     with pytest.raises(RuntimeError, match="http://HOST"):
         slicer_module.models("file:///etc/passwd")
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-OUTSIDE = "../outside"
-ATTACKS = {
-    "an absolute path": ("POST", f"/infer/{MODEL}?image=/etc/passwd", {}),
-    "a path upwards": ("POST", f"/infer/{MODEL}?image={OUTSIDE}", {}),
-    "a path in the parameters": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"image": "/etc/passwd"}},
-    ),
-    "another image in the parameters": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"image": "gray"}},
-    ),
-    "another model": ("POST", f"/infer/{MODEL}?image=volume", {"params": {"model": "edsr_mri_x4"}}),
-    "a session in the parameters": ("POST", f"/infer/{MODEL}?image=volume", {"params": {"session": {}}}),
-    "no JSON": ("POST", f"/infer/{MODEL}?image=volume", {"params": "{"}),
-    "JSON but no object": ("POST", f"/infer/{MODEL}?image=volume", {"params": "[1]"}),
-    "no image": ("POST", f"/infer/{MODEL}", {}),
-    "no such model": ("POST", "/infer/nothing?image=volume", {}),
-    "a result elsewhere": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"result_extension": "/../../evil.nii.gz"}},
-    ),
-    "a picture of a volume": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"result_extension": ".png"}},
-    ),
-    "a tag elsewhere": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"save_label": True, "label_tag": "../../evil"}},
-    ),
-    "the tag of what people draw": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"params": {"save_label": True, "label_tag": "final"}},
-    ),
-    "a session upwards": ("POST", f"/infer/{MODEL}?session_id={OUTSIDE}", {}),
-    "a session's folder": ("DELETE", "/session/%2e%2e", {}),
-    "a batch's tag elsewhere": (
-        "POST",
-        f"/batch/infer/{MODEL}?images=all&run_sync=true",
-        {"body": {"label_tag": "../evil"}},
-    ),
-    "a batch's tag of people": (
-        "POST",
-        f"/batch/infer/{MODEL}?images=all&run_sync=true",
-        {"body": {"label_tag": "final"}},
-    ),
-    "a batch of no model": ("POST", "/batch/infer/nothing?images=all&run_sync=true", {"body": {}}),
-    "reading an image": ("GET", f"/datastore/image?image={OUTSIDE}", {}),
-    "reading an absolute image": ("GET", "/datastore/image?image=/etc/passwd", {}),
-    "reading a label": ("GET", f"/datastore/label?label=volume&tag={OUTSIDE}", {}),
-    "reading what is known": ("GET", f"/datastore/image/info?image={OUTSIDE}", {}),
-    "writing an image": ("PUT", "/datastore/image?image=../evil", {"file": "gray.png"}),
-    "writing a hidden image": ("PUT", "/datastore/image?image=.evil", {"file": "gray.png"}),
-    "writing a program": ("PUT", "/datastore/image?image=evil", {"file": "evil.py"}),
-    "writing a label": (
-        "PUT",
-        "/datastore/label?image=volume&tag=../../evil",
-        {"file": "volume.nii.gz", "field": "label"},
-    ),
-    "writing a label of no image": (
-        "PUT",
-        f"/datastore/label?image={OUTSIDE}&tag=sr",
-        {"file": "volume.nii.gz", "field": "label"},
-    ),
-    "deleting an image": ("DELETE", "/datastore/image?id=volume", {}),
-    "deleting a label": ("DELETE", "/datastore/label?id=volume&tag=../..", {}),
-    "replacing weights": ("PUT", f"/model/{MODEL}", {"file": "gray.png"}),
-    "taking weights away": ("DELETE", f"/model/{MODEL}", {}),
-    "reading the log": ("GET", "/logs/?lines=0", {}),
-    "starting anew": ("POST", "/reload", {}),
-    "an archive": (
-        "PUT",
-        "/session/?uncompress=true",
-        {"file": "gray.png", "field": "files"},
-    ),
-    "a batch that names an image": (
-        "POST",
-        f"/batch/infer/{MODEL}?images=all&run_sync=true",
-        {"body": {"image": "/etc/passwd"}},
-    ),
-    "scores": ("POST", "/scoring/nothing", {"body": {}}),
-    "what is no image": ("PUT", "/datastore/image?image=evil", {"file": "evil.nii.gz"}),
-    "another server's page": (
-        "POST",
-        f"/infer/{MODEL}?image=volume",
-        {"headers": {"Origin": "http://evil.example"}},
-    ),
-    "a name that was led here": ("GET", "/datastore/", {"headers": {"Host": "evil.example"}}),
-    "a slide": ("POST", f"/infer/wsi/{MODEL}?image=volume", {"body": {}}),
-    "the proxy without a PACS": ("GET", "/proxy/dicom/qido/studies", {}),
-}
-
-
-@pytest.mark.parametrize("attack", list(ATTACKS))
-def test_an_attack_reads_and_writes_nothing(server, store, tmp_path, attack):
-    method, path, options = ATTACKS[attack]
-    if name := options.get("file"):
-        file = tmp_path / name
-        file.write_bytes((store / name).read_bytes() if (store / name).exists() else b"evil")
-        options = options | {"file": file}
-    server.ask("GET", "/info/")
-    before = snapshot(store.parent)
-    answer = server.ask(method, path, **options)
-    assert 400 <= answer.status < 500, answer.body
-    assert answer.json["detail"].endswith(".")
-    assert SECRET.encode() not in answer.body
-    assert str(store).encode() not in answer.body
-    assert snapshot(store.parent) == before
-
-
-def test_a_batch_of_paths_reads_none(server, store):
-    body = {"images": ["/etc/passwd", OUTSIDE, str(store.parent / "outside.nii.gz")], "label_tag": "evil"}
-    answer = server.ask("POST", f"/batch/infer/{MODEL}?run_sync=true", body=body)
-    assert [set(result) for result in answer.json.values()] == [{"error"}] * 3
-    assert not (store / "labels" / "evil").exists()
-
-
-def test_more_than_the_limit_is_not_even_read(server):
-    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=30)
-    connection.putrequest("POST", f"/infer/{MODEL}")
-    connection.putheader("Content-Length", str(2**40))
-    connection.endheaders()
-    answer = connection.getresponse()
-    assert answer.status == 413
-    assert b"send less" in answer.read()
-
-
-def test_more_than_the_limit_without_a_word_of_it_is_refused(server):
-    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=30)
-    headers = {"Content-Type": "multipart/form-data; boundary=b", "Transfer-Encoding": "chunked"}
-    with suppress(ConnectionError):
-        head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.nii.gz"\r\n\r\n'
-        connection.request("POST", f"/infer/{MODEL}", iter([head, *[bytes(2**16)] * 64]), headers)
-    assert 400 <= connection.getresponse().status < 500
-
-
-def test_another_page_may_not_ask(server):
-    request = urllib.request.Request(f"{server.url}/info/", headers={"Origin": "http://elsewhere.example"})
-    with urllib.request.urlopen(request, timeout=30) as response:
-        assert "access-control-allow-origin" not in response.headers
-
-
-def test_nothing_of_a_request_is_left_or_logged(server):
-    """Last: of everything that was asked above."""
-    log = server.log.read_text()
-    assert "Traceback" not in log
-    for word in ("volume", "picture", "outside", PATIENT):
-        assert word not in log

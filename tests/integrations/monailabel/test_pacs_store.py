@@ -10,8 +10,6 @@ import SimpleITK as sitk  # noqa: N813
 from dicomweb_client import DICOMwebClient
 from pydicom import dcmread
 
-from monai_sr.io.dicom import list_series
-from monai_sr.sample import sample_series_dir
 from tests.integrations.monailabel.images import assert_finer, read
 from tests.integrations.monailabel.serving import APP, environment, running_server
 from tests.integrations.orthanc import running_orthanc
@@ -20,14 +18,6 @@ from tests.io.test_validators import assert_as_valid
 pytestmark = pytest.mark.slow
 
 MODEL = "swift_srgan_mri_x2"
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("0001.dcm", "0002.dcm"):
-        (folder / name).write_bytes((sample_series_dir() / name).read_bytes())
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +33,6 @@ def server(tmp_path_factory, orthanc):
     conf = {"models": "swift_srgan_mri"}
     with running_server(tmp_path_factory.mktemp("server"), APP, orthanc.dicom_web, **conf) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def uid(source):
-    return list_series(source)[0].series_uid
 
 
 @pytest.fixture(scope="module")

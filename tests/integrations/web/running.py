@@ -47,8 +47,8 @@ class Running:
 
     def kept(self) -> list[Path]:
         """Files of uploads and results that are on the disk."""
-        found = [path for path in self.temporary.glob("monai-sr-app-*/**/*") if path.is_file()]
-        return [path for path in found if path.name != "in-use"]
+        # Other than Path.glob, this goes on where a folder vanishes meanwhile.
+        return [Path(folder, name) for folder, _, names in os.walk(self.temporary) for name in names]
 
     def emptied(self) -> None:
         """Wait until the page's wish to delete its image is done."""
