@@ -11,7 +11,7 @@ demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
 	$(BIN)/python scripts/demo.py demo_output
 
 test: $(INSTALLED)  ## run every test and doctest
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --durations 30
 
 lint: $(INSTALLED)  ## check style, format and types
 	$(BIN)/ruff check .

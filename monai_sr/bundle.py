@@ -250,7 +250,7 @@ def _own_network(config: Any, scale_factor: int) -> nn.Module | None:
     definition = dict(definition)
     module, _, name = str(definition.pop("_target_", "")).rpartition(".")
     values = {key: scale_factor if value == "@scale_factor" else value for key, value in definition.items()}
-    if module != networks.__name__ or not all(isinstance(value, int) for value in values.values()):
+    if module != networks.__name__ or not all(isinstance(value, int | float) for value in values.values()):
         return None
     made: nn.Module | None = getattr(networks, name)(**values) if name in networks.__all__ else None
     return made

@@ -193,3 +193,11 @@ def test_weights_that_are_not_those_of_the_card_are_refused(bundle):
     with pytest.raises(InputError, match=r"model\.pt is not the file that .*metadata\.json names"):
         Bundle(bundle).weights(2)
     assert Bundle(bundle).weights(4).sha256 == stated["model_x4.pt"]
+
+
+def test_released_networks_need_no_parser(monkeypatch):
+    monkeypatch.delattr("monai_sr.bundle._parsed_network")
+    released = [found for found in map(find_bundle, bundle_folders().values()) if found.is_own]
+    assert len(released) == 9
+    for found in released:
+        assert found.network(2).scale_factor == 2

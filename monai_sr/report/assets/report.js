@@ -328,7 +328,7 @@ function connect() {
       refresh("profile");
     });
   }
-  for (const id of ["centre", "width", "difference"]) on(id, "blur", () => refresh("controls"));
+  for (const id of ["centre", "width", "difference", "marker-row", "marker-column"]) on(id, "blur", () => refresh("controls"));
   for (const view of views) {
     listen(view);
     new ResizeObserver(() => {
