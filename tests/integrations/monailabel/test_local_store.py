@@ -41,7 +41,7 @@ def test_it_lists_its_models_and_images(server):
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "result"),
+    ("name", "file", "result"),
     [
         ("volume", "volume.nii.gz", "r.nii.gz"),
         ("series", "series", "r.nii.gz"),
@@ -49,8 +49,8 @@ def test_it_lists_its_models_and_images(server):
         ("gray", "gray.png", "r.png"),
     ],
 )
-def test_an_image_of_the_store_comes_back_finer(server, store, tmp_path, name, source, result):
-    assert_finer(store / source, server.infer(MODEL, tmp_path / result, f"image={name}"), 2)
+def test_an_image_of_the_store_comes_back_finer(server, store, tmp_path, name, file, result):
+    assert_finer(store / file, server.infer(MODEL, tmp_path / result, f"image={name}"), 2)
 
 
 def test_the_other_scale_is_its_own_model(server, store, tmp_path):

@@ -16,6 +16,14 @@ from tests.integrations.web.running import Running
 ONE = ("--bundle", "swift_srgan_mri")
 
 
+def all_ended(folder) -> None:
+    """Wait for the end of the processes whose environment names a folder for temporary files."""
+    until = time.monotonic() + 30
+    while left := processes_in(folder):
+        assert time.monotonic() < until, left
+        time.sleep(0.1)
+
+
 def processes_in(folder) -> list[str]:
     """Process ids whose environment names a folder for temporary files."""
     found = []
@@ -48,7 +56,7 @@ def test_a_server_that_is_terminated_leaves_nothing(tmp_path, png, large_tiff):
     assert server.kept()
     assert server.end(signal.SIGTERM) == 0
     assert list(server.temporary.iterdir()) == []
-    assert processes_in(server.temporary) == []
+    all_ended(server.temporary)
     assert server.log.read_text().count("\n") == 3
     assert "Stopped; what was uploaded is deleted." in server.log.read_text()
 
@@ -62,10 +70,7 @@ def test_a_killed_server_leaves_nothing(tmp_path, large_tiff):
     killed.wait(running, "working")
     assert killed.kept()
     killed.end(signal.SIGKILL)
-    until = time.monotonic() + 30
-    while processes_in(killed.temporary):  # its processes end by themselves
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    all_ended(killed.temporary)
     assert list(killed.temporary.iterdir()) == []
 
 
