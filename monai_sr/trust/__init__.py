@@ -1,0 +1,5 @@
+"""How far a super-resolved image can be believed."""
+
+from monai_sr.trust.consistency import Consistency, DataConsistency
+
+__all__ = ["Consistency", "DataConsistency"]
