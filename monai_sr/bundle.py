@@ -206,6 +206,12 @@ class Bundle:
             if found["psnr_to_float32"] >= LEAST_AGREEMENT and abs(found["psnr_change"]) < LARGEST_CHANGE
         ]
 
+    @property
+    def kernel(self) -> str | None:
+        """Short name of the modality's degradation, see `monai_sr.degradation`; None if the card has none."""
+        kernel = self.card.get("degradation_kernel")
+        return None if kernel is None else str(kernel)
+
     def _read(self, path: Path) -> Weights:
         """Weights that are those of the card; a card without hashes is of the user's own make."""
         weights = read_weights(path)

@@ -21,6 +21,8 @@ from monai_sr.runtimes import Runtime, choose_device, make_runtime
 from monai_sr.runtimes.memory import GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
 from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
+from monai_sr.survey import survey
+from monai_sr.trust import DataConsistency, FrameCheck
 from monai_sr.volume import LazyFrames, Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
@@ -42,6 +44,14 @@ COPIES_OUT = 2
 AHEAD = 2
 """Frames that a pipeline may make before they are asked for."""
 
+CHECKING_BYTES = 40
+"""What comparing a frame with its source takes for each finer pixel, in spectra above all."""
+
+FLOAT_UNITS = 4095
+"""Steps of the intensity range that stand for stored units where values are floating point."""
+
+CONSISTENCY = ("report", "enforce", "off")
+
 Progress = Callable[[int, int], None]
 Place = tuple[slice, ...]
 
@@ -55,6 +65,9 @@ class Upscaler:
         provenance: what the network is, for the record in the output; a nameless one by default.
         runtime: computes the network; PyTorch in float32 by default.
         memory: bytes that the process may take; larger frames are computed in overlapping tiles.
+        kernel: short name of the degradation by which finer frames are compared with their source, see
+            `monai_sr.degradation`; none by default.
+        enforce: make finer frames agree with their source by that degradation, see `DataConsistency`.
 
     Example:
         >>> from monai_sr import EDSR
@@ -70,6 +83,8 @@ class Upscaler:
         provenance: Provenance | None = None,
         runtime: Runtime | None = None,
         memory: int = MEMORY,
+        kernel: str | None = None,
+        enforce: bool = False,
     ) -> None:
         scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
@@ -77,6 +92,7 @@ class Upscaler:
         self.scale_factor = scale_factor
         self.network = network.eval()
         self.memory = memory
+        self.kernel, self.enforce = kernel, enforce
         self._radius, self._bytes_per_pixel = receptive_radius(network), bytes_per_pixel(network)
         self.runtime = runtime or TorchRuntime(network, torch.device(device), "float32")
         self.provenance = provenance or Provenance(
@@ -99,6 +115,7 @@ class Upscaler:
         precision: str = "auto",
         force_precision: bool = False,
         memory: int = MEMORY,
+        consistency: str = "report",
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -113,13 +130,15 @@ class Upscaler:
             precision: as of `make_runtime`; what the bundle's card says was measured is taken by `auto`.
             force_precision: take a precision that was not measured.
             memory: as of the constructor.
+            consistency: `report` compares finer frames with their source by the degradation of the bundle's
+                card, `enforce` makes them agree, `off` does neither.
 
         Returns:
             The upscaler.
 
         Raises:
-            InputError: if the bundle, its weights, the device or the runtime are not there, or `alpha` or
-                the precision cannot be used.
+            InputError: if the bundle, its weights, the device or the runtime are not there, or `alpha`,
+                the precision or `consistency` cannot be used.
         """
         found = find_bundle(bundle)
         scale = DEFAULT_SCALE if scale_factor is None else scale_factor
@@ -127,6 +146,11 @@ class Upscaler:
             raise InputError(f"The scale factor must be 2 or more, got {scale}.")
         if weights is not None and alpha is not None:
             raise InputError("weights and alpha exclude each other: blend your own by `monai-sr blend`.")
+        if consistency not in CONSISTENCY:
+            raise InputError(f"There is no consistency {consistency}: use {', '.join(CONSISTENCY)}.")
+        enforce = consistency == "enforce"
+        if enforce and found.kernel is None:
+            raise InputError(f"Bundle {found.name} states no degradation to enforce: leave consistency out.")
         loaded = found.weights(scale, alpha) if weights is None else read_weights(weights)
         network = found.network(scale)
         loaded.load_into(network)
@@ -141,9 +165,10 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
-            computation=f"{made.name} {made.precision}",
+            computation=f"{made.name} {made.precision}" + f", {found.kernel} enforced" * enforce,
         )
-        return cls(network, place, provenance, made, memory)
+        kernel = None if consistency == "off" else found.kernel
+        return cls(network, place, provenance, made, memory, kernel, enforce)
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
         """Super-resolve a volume.
@@ -171,26 +196,27 @@ class Upscaler:
             progress: as for a call.
 
         Returns:
-            The finer volume, whose `array` is `LazyFrames`.
+            The finer volume, whose `array` is `LazyFrames`, and whose `consistency` grows with each frame.
 
         Raises:
-            InputError: if no pixel is finite.
+            InputError: if no pixel is finite, or there is not enough memory.
             MonaiSRError: from a frame, if the network gives values that are not finite.
         """
         count, rows, columns = volume.array.shape
-        intensity_range, floor = _survey(volume)
+        intensity_range, floor = survey(volume)
         copies = COPIES_OUT + min(count - 1, AHEAD + 1)
         finer_bytes = volume.array.dtype.itemsize * self.scale_factor**2 * copies
         held = rows * columns * (BYTES_IN + finer_bytes)
         fitting = (self.memory - RESERVED) // (held + rows * columns * self._bytes_per_pixel)
         batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
         tile = self._tile((count, rows, columns), batch, batch * held)
+        check = self._check(volume, intensity_range, floor, batch * held)
 
         @lru_cache(1)
         def finer_batch(first: int) -> np.ndarray:
             # The last batch ends with the last frame, as large as the others: runtimes compile for a shape.
             first = min(first, count - batch)
-            return self._upscale(volume, range(first, first + batch), intensity_range, floor, tile)
+            return self._upscale(volume, range(first, first + batch), intensity_range, floor, tile, check)
 
         def finer(index: int) -> np.ndarray:
             first = index - index % batch
@@ -203,14 +229,41 @@ class Upscaler:
             volume,
             array=LazyFrames(self._finer_shape(volume.array.shape), volume.array.dtype, finer),
             affine=scale_affine(volume.affine, self.scale_factor),
+            consistency=check.found if check else {},
         )
+
+    def _check(
+        self, volume: Volume, intensity_range: IntensityRange, floor: float, held: int
+    ) -> FrameCheck | None:
+        """What compares the finer frames with their source, where that is wanted and fits into the memory."""
+        if self.kernel is None:
+            return None
+        pixels = np.prod(volume.array.shape[1:], dtype=np.int64) * self.scale_factor**2
+        if held + CHECKING_BYTES * pixels > self.memory - RESERVED:
+            text = f"{volume.path} is too large for --memory to compare its finer frames with it"
+            if self.enforce:
+                raise InputError(f"{text}: give more, or leave out --consistency.")
+            _logger.warning("%s, which was left out", text)
+            return None
+        whole = np.issubdtype(volume.array.dtype, np.integer)
+        span = (intensity_range.upper - intensity_range.lower) / float(np.abs(volume.slope).max())
+        unit = 1.0 if whole else span / FLOAT_UNITS
+        lower, upper = (float(bound) / unit for bound in volume.stored_range)
+        consistency = DataConsistency(self.kernel, self.scale_factor, max(lower, floor / unit), upper, whole)
+        return FrameCheck(consistency, unit, self.enforce)
 
     def _tile(self, shape: tuple[int, ...], batch: int, held: int) -> int:
         """Side of the tiles in which so many frames fit into the memory, beside what is held."""
         return largest_tile(self.memory, held, batch * self._bytes_per_pixel, self._radius, *shape[1:])
 
     def _upscale(
-        self, volume: Volume, frames: range, intensity_range: IntensityRange, floor: float, tile: int
+        self,
+        volume: Volume,
+        frames: range,
+        intensity_range: IntensityRange,
+        floor: float,
+        tile: int,
+        check: FrameCheck | None = None,
     ) -> np.ndarray:
         """Finer stored values of some frames, shape (n, H·s, W·s), none below `floor`."""
         stored = np.stack([volume.array[index] for index in frames])
@@ -224,7 +277,7 @@ class Upscaler:
         if kept.all():
             return self._repeat(stored)
         finer = np.empty(self._finer_shape(stored.shape), stored.dtype)
-        for here, there, high in self._infer(low, tile):
+        for there, high in self._infer(low, tile):
             if not np.isfinite(high).all():
                 raise MonaiSRError(
                     f"The network gave values that are not finite in frames {frames.start + 1} to "
@@ -233,9 +286,13 @@ class Upscaler:
             for number, index in enumerate(frames):
                 values = finer[number][there]
                 values[:] = self._to_stored(intensity_range.restore(high[number]), volume, index, floor)
-                if kept[number][here].any():
-                    mask = self._repeat(kept[number][here])
-                    values[mask] = self._repeat(stored[number][here])[mask]
+        for number, index in enumerate(frames):
+            empty = kept[number]
+            if check is not None and not empty.all():
+                finer[number] = check(index, finer[number], fill_nearest(stored[number], empty), empty)
+            if empty.any():
+                mask = self._repeat(empty)
+                finer[number][mask] = self._repeat(stored[number])[mask]
         return finer
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
@@ -259,16 +316,16 @@ class Upscaler:
             if low.min() == low.max():
                 finer[number] = self._repeat(frame)
                 continue
-            for _, there, high in self._infer(low[None].astype(np.float32), tile):
+            for there, high in self._infer(low[None].astype(np.float32), tile):
                 finer[number][there] = intensity_range.restore(high[0])
         return finer
 
-    def _infer(self, low: np.ndarray, tile: int) -> Iterator[tuple[Place, Place, np.ndarray]]:
-        """Network on normalised frames (n, H, W): a place in them, one in the output, and what is there."""
+    def _infer(self, low: np.ndarray, tile: int) -> Iterator[tuple[Place, np.ndarray]]:
+        """Network on normalised frames (n, H, W): a place in the output, and what is there."""
         image, scale = torch.from_numpy(low)[:, None], self.scale_factor
         for rows, columns, high in pieces(self.runtime, image, scale, tile, self._radius):
             there = tuple(slice(part.start * scale, part.stop * scale) for part in (rows, columns))
-            yield (rows, columns), there, high[:, 0].numpy()
+            yield there, high[:, 0].numpy()
 
     def _finer_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         count, rows, columns = shape
@@ -288,33 +345,3 @@ class Upscaler:
     def _repeat(self, pixels: np.ndarray) -> np.ndarray:
         """Each pixel of (..., H, W) as the finer pixels that cover it."""
         return pixels.repeat(self.scale_factor, axis=-2).repeat(self.scale_factor, axis=-1)
-
-
-def _survey(volume: Volume) -> tuple[IntensityRange, float]:
-    """Intensity range of the pixels of a volume that hold an image, and the least value of its output.
-
-    A sharp edge overshoots; where no stored value is negative, as in a magnitude image, none becomes so.
-    """
-    n_image = n_not_finite = 0
-    floor = 0.0
-
-    def image(index: int) -> np.ndarray:
-        nonlocal n_image, n_not_finite, floor
-        stored = volume.array[index]
-        there = ~without_image(stored, volume.padding)
-        if (stored[there] < 0).any():
-            floor = -np.inf
-        n_image += int(there.sum())
-        n_not_finite += int((~np.isfinite(stored)).sum())
-        real: np.ndarray = stored[there] * volume.slope[index] + volume.intercept[index]
-        return real
-
-    count, rows, columns = volume.array.shape
-    intensity_range = IntensityRange.from_frames(map(image, range(count)), count * rows * columns)
-    if n_not_finite:
-        if not n_image:
-            raise InputError(f"{volume.path} has no pixel of finite value: check how it was made.")
-        _logger.warning(
-            "%s: %d pixels are not finite; they keep their stored value", volume.path, n_not_finite
-        )
-    return intensity_range, floor

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,6 +117,19 @@ class Provenance:
         return f"bundle {self.bundle} {self.bundle_version}, weights SHA-256 {self.weights_sha256}"
 
 
+@dataclass(frozen=True)
+class Consistency:
+    """How much a finer frame, degraded as the network's training data were, differs from its source.
+
+    Args:
+        largest: absolute difference of a pixel, in stored units.
+        rms: root of the mean square of the differences, in stored units.
+    """
+
+    largest: float
+    rms: float
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Frames of one series with their geometry, in the values and the type that the file stores.
@@ -131,6 +144,7 @@ class Volume:
         source: what the writer of the same format needs.
         path: the file or folder that was read.
         padding: least and greatest stored value of pixels that hold no image (PixelPaddingValue), or None.
+        consistency: of super-resolved frames, by index, those that were made so far.
 
     Raises:
         ValueError: if shapes disagree.
@@ -151,6 +165,7 @@ class Volume:
     source: Source
     path: Path
     padding: tuple[float, float] | None = None
+    consistency: Mapping[int, Consistency] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.array.shape) != 3:

@@ -27,21 +27,23 @@ BELOW: dict[str, set[str]] = {
     "integrations": {"batch", "evaluate"},
     "batch": {"upscaler", "io", "report"},
     "evaluate": {"upscaler", "io", "report", "metrics", "transforms", "data", "baselines", "splitting"},
-    "upscaler": {"trust", "runtimes", "bundle", "volume", "geometry", "intensity"},
-    "trust": {"volume", "geometry", "intensity"},
+    "upscaler": {"trust", "runtimes", "bundle", "survey"},
+    "survey": {"volume", "intensity"},
+    "trust": {"volume", "geometry", "intensity", "degradation"},
     "runtimes": set(),
     "bundle": {"weights", "networks"},
     "report": {"statistics", "io", "volume"},
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},
     "engines": {"losses", "splitting", "weights"},
-    "transforms": {"geometry", "intensity"},
+    "transforms": {"geometry", "intensity", "degradation"},
     "losses": set(),
     "metrics": set(),
     "networks": set(),
     "baselines": set(),
     "statistics": set(),
     "volume": {"geometry"},
+    "degradation": set(),
     "geometry": set(),
     "intensity": set(),
     "splitting": set(),
@@ -55,7 +57,7 @@ PUBLIC = {"api", "io", "networks", "upscaler", "volume"}
 FRAMEWORKS = {"torch", "torchvision", "monai", "ignite"}
 WITHOUT_FRAMEWORKS = {"errors", "geometry", "intensity", "io", "sample", "splitting", "volume", "__init__"}
 # Mathematics, usable from a bundle wherever MONAI is: these import the frameworks and numpy only.
-ONLY_FRAMEWORKS = {"networks", "losses", "transforms", "metrics"}
+ONLY_FRAMEWORKS = {"degradation", "networks", "losses", "transforms", "metrics"}
 # What may load when the command starts: its answer to --help is instant.
 LIGHT = {"typer", "rich"}
 LIGHT |= {f"monai_sr.{name}" for name in ("__version__", "cli", "errors", "splitting", "sample")}

@@ -1,5 +1,6 @@
 """How far a super-resolved image can be believed."""
 
-from monai_sr.trust.consistency import Consistency, DataConsistency
+from monai_sr.trust.consistency import DataConsistency
+from monai_sr.trust.frames import FrameCheck
 
-__all__ = ["Consistency", "DataConsistency"]
+__all__ = ["DataConsistency", "FrameCheck"]

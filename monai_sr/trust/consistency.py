@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from monai_sr.transforms.sampling import Downsample
+from monai_sr.degradation import KERNELS
+from monai_sr.errors import InputError
 from monai_sr.trust.operator import LinearOperator, conjugate_gradients
 from monai_sr.trust.rounding import mend, round_in_blocks
 
@@ -17,7 +18,7 @@ TOLERANCE = 0.5
 """Largest difference from the source that counts as none, in its units: what rounding it may have hidden."""
 
 MARGIN = 0.2
-"""How near enforcement comes before it rounds; the tighter, the more often a crowded range has no such frame."""
+"""How near enforcement comes before it rounds; nearer, a narrow range often has no such frame."""
 
 MAX_ITERATIONS = 60
 MAX_INNER_ITERATIONS = 30
@@ -25,35 +26,6 @@ MAX_HALVINGS = 3
 MAX_MENDINGS = 10
 DAMPING = 1e-4
 """Keeps the step bounded where every finer pixel under a coarse one is at the end of the range."""
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """How much degraded finer pixels differ from the source's.
-
-    Args:
-        largest: absolute difference, in stored units.
-        rms: root of the mean square, in stored units.
-        range: of the source's pixels, in stored units, to compare with.
-    """
-
-    largest: float
-    rms: float
-    range: float
-
-    @classmethod
-    def of(cls, residual: NDArray[np.float32], low: NDArray[np.float32]) -> Consistency:
-        """Summarise.
-
-        Args:
-            residual: what `DataConsistency.residual` gave.
-            low: the source.
-
-        Returns:
-            The summary.
-        """
-        rms = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64))))
-        return cls(float(np.abs(residual).max()), rms, float(np.ptp(low)))
 
 
 class DataConsistency:
@@ -64,20 +36,21 @@ class DataConsistency:
     dual, as back-projection would after many more steps.
 
     Args:
-        degradation: the linear map from the finer grid to the source's.
+        kernel: short name of the degradation, see `monai_sr.degradation.KERNELS`.
+        scale_factor: how many times finer the frames are than their source.
         lower: least value that a finer pixel may take, in stored units.
         upper: greatest such value.
         whole: whether finer pixels are whole numbers.
 
     Raises:
+        InputError: if there is no such kernel.
         ValueError: if the range is empty.
 
     Reference:
         Qi and Sun, A nonsmooth version of Newton's method, Mathematical Programming 58, 1993.
 
     Example:
-        >>> from monai_sr.transforms import DetectorBinning
-        >>> check = DataConsistency(DetectorBinning(2), 0, 4095)
+        >>> check = DataConsistency("binning", 2, 0, 4095)
         >>> low = np.full((4, 4), 10, np.float32)
         >>> finer = check.enforce(np.full((8, 8), 12.0, np.float32), low)
         >>> float(np.abs(check.residual(finer, low)).max()) <= TOLERANCE
@@ -86,14 +59,18 @@ class DataConsistency:
 
     def __init__(
         self,
-        degradation: Downsample,
+        kernel: str,
+        scale_factor: int,
         lower: float = -np.inf,
         upper: float = np.inf,
         whole: bool = True,
     ) -> None:
         if not lower < upper:
             raise ValueError(f"lower must be below upper, got {lower} and {upper}.")
-        self.degradation = degradation
+        if kernel not in KERNELS:
+            raise InputError(f"There is no kernel {kernel}: use one of {', '.join(KERNELS)}.")
+        self.scale_factor = scale_factor
+        self._degrade = partial(KERNELS[kernel], scale_factor=scale_factor)
         self.bounds = (lower, upper)
         self.whole = whole
 
@@ -109,8 +86,9 @@ class DataConsistency:
         Returns:
             Shape (H, W).
         """
-        degraded = self.degradation.sample(torch.from_numpy(finer)[None])[0]
-        return self._residual(degraded, torch.from_numpy(low)).numpy()
+        degraded = self._degrade(torch.from_numpy(finer)[None])[0]
+        residual: NDArray[np.float32] = self._residual(degraded, torch.from_numpy(low)).numpy()
+        return residual
 
     def enforce(self, finer: NDArray[np.float32], low: NDArray[np.float32]) -> NDArray[np.float32]:
         """The nearest frame that agrees with the source.
@@ -124,11 +102,11 @@ class DataConsistency:
             little.
         """
         start, source = torch.from_numpy(finer), torch.from_numpy(low)
-        operator = LinearOperator(self.degradation.sample, start.shape)
+        operator = LinearOperator(self._degrade, start.shape)
         weights = torch.zeros_like(source)
         step = self._evaluate(operator, start, source, weights)
         for _ in range(MAX_ITERATIONS):
-            frame, free, excess = step
+            _, free, excess = step
             if not excess.any():
                 break
             active = (excess != 0).to(excess.dtype)
@@ -146,15 +124,15 @@ class DataConsistency:
                 if tries[-1][0] < 0.9 * float(excess.square().sum()):
                     break
             _, weights, step = min(tries, key=lambda entry: entry[0])
-        frame = step[0].numpy()
+        nearest: NDArray[np.float32] = step[0].numpy()
         if not self.whole:
-            return frame
-        whole = round_in_blocks(frame, self.degradation.scale_factor)
+            return nearest
+        whole = round_in_blocks(nearest, self.scale_factor)
         for _ in range(MAX_MENDINGS):
             residual = self.residual(whole, low)
             if (np.abs(residual) <= TOLERANCE).all():
                 break
-            whole = mend(whole, frame, residual, TOLERANCE, self.bounds)
+            whole = mend(whole, nearest, residual, TOLERANCE, self.bounds)
         return whole
 
     def _evaluate(

@@ -52,12 +52,11 @@ class LinearOperator:
             Shape (H, W).
         """
         (gradient,) = torch.autograd.grad(self._result, self._image, image[None], retain_graph=True)
-        return gradient[0]
+        result: Tensor = gradient[0]
+        return result
 
 
-def conjugate_gradients(
-    operator: Callable[[Tensor], Tensor], right: Tensor, max_iterations: int
-) -> Tensor:
+def conjugate_gradients(operator: Callable[[Tensor], Tensor], right: Tensor, max_iterations: int) -> Tensor:
     """Solve a symmetric positive definite system about.
 
     Args:

@@ -58,9 +58,11 @@ def mend(whole: Frame, exact: Frame, residual: Frame, tolerance: float, bounds: 
 def _blocks(frame: Frame, side: int) -> Frame:
     """(H, W) as (H / side, W / side, side²)."""
     rows, columns = (size // side for size in frame.shape)
-    return frame.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows, columns, side * side)
+    blocks = frame.reshape(rows, side, columns, side).swapaxes(1, 2)
+    return np.asarray(blocks.reshape(rows, columns, side * side))
 
 
 def _unblocked(blocks: Frame, side: int) -> Frame:
     rows, columns = blocks.shape[:2]
-    return blocks.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+    frame = blocks.reshape(rows, columns, side, side).swapaxes(1, 2)
+    return np.asarray(frame.reshape(rows * side, columns * side))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
+from monai_sr.degradation import gaussian_blur
 from monai_sr.transforms import BicubicDownsample, DetectorBinning, KSpaceTruncate, OCTSampling
-from monai_sr.transforms.sampling import gaussian_blur
 
 SCALES = [2, 3, 4, 8]
 DEGRADATIONS = {

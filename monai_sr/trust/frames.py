@@ -1,0 +1,66 @@
+"""The finer frames of a volume beside their sources, as they are made."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monai_sr.trust.consistency import TOLERANCE, DataConsistency
+from monai_sr.volume import Consistency
+
+_logger = logging.getLogger(__name__)
+
+
+class FrameCheck:
+    """Measure, and where wanted enforce, the consistency of frames.
+
+    Args:
+        consistency: of the volume's range of values.
+        unit: of a difference, in stored values: 1 for integers.
+        enforce: whether frames are changed.
+
+    Example:
+        >>> check = FrameCheck(DataConsistency("binning", 2), 1.0, enforce=False)
+        >>> frame = check(0, np.full((4, 4), 7), np.full((2, 2), 5), np.zeros((2, 2), bool))
+        >>> check.found[0]
+        Consistency(largest=2.0, rms=2.0)
+    """
+
+    def __init__(self, consistency: DataConsistency, unit: float, enforce: bool) -> None:
+        self._consistency = consistency
+        self._unit = unit
+        self._enforce = enforce
+        self.found: dict[int, Consistency] = {}
+
+    def __call__(
+        self, index: int, finer: NDArray[Any], low: NDArray[Any], empty: NDArray[np.bool_]
+    ) -> NDArray[Any]:
+        """Check a frame.
+
+        Args:
+            index: of the frame.
+            finer: stored values, shape (H·s, W·s).
+            low: stored values of the source, shape (H, W), pixels without an image filled.
+            empty: pixels of the source that hold no image, which do not count.
+
+        Returns:
+            The frame, changed where that is wanted, of the same type.
+        """
+        source = (low / self._unit).astype(np.float32)
+        frame = (finer / self._unit).astype(np.float32)
+        if self._enforce:
+            frame = self._consistency.enforce(frame, source)
+            finer = (frame.astype(np.float64) * self._unit).astype(finer.dtype)
+        residual = self._consistency.residual(frame, source)[~empty]
+        if residual.size:
+            largest = float(np.abs(residual).max())
+            rms = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64))))
+            self.found[index] = Consistency(largest * self._unit, rms * self._unit)
+            if self._enforce and largest > TOLERANCE:
+                _logger.warning(
+                    "frame %d differs from its source by up to %.3g after enforcement", index + 1, largest
+                )
+        return finer
