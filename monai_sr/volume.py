@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,15 +119,44 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Consistency:
-    """How much a finer frame, degraded as the network's training data were, differs from its source.
+    """How much finer frames, degraded again, differ from their sources.
 
     Args:
+        kernel: short name of the degradation.
         largest: absolute difference of a pixel, in stored units.
         rms: root of the mean square of the differences, in stored units.
     """
 
+    kernel: str
     largest: float
     rms: float
+
+    @classmethod
+    def over(cls, frames: Iterable[Consistency]) -> Consistency | None:
+        """That of several frames together.
+
+        Args:
+            frames: of one size, by one degradation.
+
+        Returns:
+            The largest difference, and the RMS of all; None of no frames.
+
+        Example:
+            >>> Consistency.over([Consistency("kspace", 2.0, 1.0), Consistency("kspace", 8.0, 7.0)])
+            Consistency(kernel='kspace', largest=8.0, rms=5.0)
+        """
+        found = list(frames)
+        if not found:
+            return None
+        rms = float(np.sqrt(np.mean([frame.rms**2 for frame in found])))
+        return cls(found[0].kernel, max(frame.largest for frame in found), rms)
+
+    def __str__(self) -> str:
+        """For a reader."""
+        return (
+            f"degraded again ({self.kernel}) it differs from its source by at most {self.largest:.3g}, "
+            f"RMS {self.rms:.3g}, in stored units"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -311,7 +311,7 @@ class TestConsistency:
         assert dict(finer.consistency) == {}
         finer.array[1]
         # Small frames are made together.
-        assert dict(finer.consistency) == dict.fromkeys(range(3), Consistency(0, 0))
+        assert dict(finer.consistency) == dict.fromkeys(range(3), Consistency("binning", 0, 0))
 
     def test_an_invention_is_measured_in_stored_units(self):
         # A tenth of the range, which is 99.8% of the values.

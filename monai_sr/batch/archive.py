@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from monai_sr.batch.jobs import Job, run_job
+from monai_sr.batch.jobs import Job, Written, run_job
 from monai_sr.batch.report import Outcome, Report, Status, open_report
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io import DicomOutput, Series, open_volume
@@ -21,7 +21,7 @@ from monai_sr.io.atomic import check_apart
 from monai_sr.io.dicom import scan_folder
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Upscaler
-from monai_sr.volume import Volume
+from monai_sr.volume import Consistency, Volume
 
 _SUFFIXES = (".mha", ".nrrd", ".png", ".tif", ".tiff")
 """What is upscaled beside DICOM and NIfTI: files that keep their name, unlike JPEG, mostly previews."""
@@ -252,13 +252,15 @@ def attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
     """
     start = time.monotonic()
 
-    def ended(status: Status, reason: str = "", images: int = 0) -> Outcome:
+    def ended(status: Status, reason: str = "", written: Written | None = None) -> Outcome:
         seconds = round(time.monotonic() - start, 3)
         output = job.name if status == "done" else None
-        return Outcome(status, job.name, output, job.sources, job.files, images, reason, seconds)
+        images = written.frames if written else 0
+        consistency = Consistency.over(written.consistency.values()) if written else None
+        return Outcome(status, job.name, output, job.sources, job.files, images, reason, seconds, consistency)
 
     try:
-        return ended("done", images=run_job(upscaler, job, overwrite=True))
+        return ended("done", written=run_job(upscaler, job, overwrite=True))
     except _DerivedError as error:
         return ended("skipped", str(error))
     except InputError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from monai_sr.io.image import is_image, output_name
 from monai_sr.io.itk import is_itk
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Progress, Upscaler
-from monai_sr.volume import Volume
+from monai_sr.volume import Consistency, Volume
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,22 @@ def plan(
     ]
 
 
-def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None) -> int:
+@dataclass(frozen=True)
+class Written:
+    """What a job wrote.
+
+    Args:
+        frames: how many.
+        consistency: of each frame that was compared with its source, by index.
+    """
+
+    frames: int
+    consistency: Mapping[int, Consistency]
+
+
+def run_job(
+    upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Progress | None = None
+) -> Written:
     """Read, upscale and write one image or series.
 
     Args:
@@ -76,7 +91,7 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
         progress: called with (frames done, frames in all).
 
     Returns:
-        The number of frames.
+        What was written.
 
     Raises:
         InputError: if the input cannot be read, or the output is not allowed.
@@ -86,7 +101,7 @@ def run_job(upscaler: Upscaler, job: Job, overwrite: bool = False, progress: Pro
     check_output(volume, job.destination, overwrite, job.dicom)
     with ahead(volume) as read, ahead(upscaler.stream(read, progress)) as finer:
         write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
-    return len(volume.array)
+    return Written(len(volume.array), finer.consistency)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:

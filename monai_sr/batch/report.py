@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io.atomic import atomic_file, remove_leftovers
+from monai_sr.volume import Consistency
 
 REPORT = "report.jsonl"
 """One JSON object a line and a line for each job, in the order in which they ended."""
@@ -39,6 +40,7 @@ class Outcome:
         images: number of images, or frames, that were written.
         reason: in one sentence, above all why nothing was written; may be empty.
         seconds: time it took.
+        consistency: of all frames that were compared with their sources.
     """
 
     status: Status
@@ -49,6 +51,7 @@ class Outcome:
     images: int = 0
     reason: str = ""
     seconds: float = 0.0
+    consistency: Consistency | None = None
 
 
 class Report:

@@ -45,6 +45,12 @@ ForcePrecisionOption = Annotated[
 MemoryOption = Annotated[
     str, typer.Option(help="Most memory to take, such as 4G or 512M; larger images are computed in tiles.")
 ]
+ConsistencyOption = Annotated[
+    str,
+    typer.Option(
+        help="report how far the result, degraded again, is from its source; enforce that it is not; or off."
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 

@@ -13,6 +13,7 @@ from monai_sr.cli.common import (
     SOME_WERE_NOT_DONE,
     AlphaOption,
     BundleOption,
+    ConsistencyOption,
     DeviceOption,
     ForcePrecisionOption,
     MemoryOption,
@@ -33,7 +34,7 @@ from monai_sr.errors import InputError
 
 if TYPE_CHECKING:
     from monai_sr.batch import Outcome
-    from monai_sr.batch.jobs import Job
+    from monai_sr.batch.jobs import Job, Written
     from monai_sr.io import DicomOutput
     from monai_sr.upscaler import Upscaler
 
@@ -62,6 +63,7 @@ def upscale(
     precision: PrecisionOption = "auto",
     force_precision: ForcePrecisionOption = False,
     memory: MemoryOption = "4G",
+    consistency: ConsistencyOption = "report",
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
@@ -115,6 +117,7 @@ def upscale(
     from monai_sr.io import DicomOutput
     from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
+    from monai_sr.volume import Consistency
 
     dicom = None
     if transfer_syntax is not None or secondary_capture:
@@ -130,6 +133,7 @@ def upscale(
         "precision": precision,
         "force_precision": force_precision,
         "memory": parse_bytes(memory),
+        "consistency": consistency,
     }
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
@@ -157,10 +161,12 @@ def upscale(
         upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
-            run_job(upscaler, job, overwrite, partial(advance, bar, task))
+            written = run_job(upscaler, job, overwrite, partial(advance, bar, task))
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+            if found := Consistency.over(written.consistency.values()):
+                console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
             if pages:
-                _write_page(pages[number - 1], job, upscaler, overwrite)
+                _write_page(pages[number - 1], job, upscaler, written, overwrite)
 
 
 def _pages(report: Path | None, source: Path, jobs: list[Job], overwrite: bool) -> list[Path]:
@@ -184,14 +190,22 @@ def _pages(report: Path | None, source: Path, jobs: list[Job], overwrite: bool) 
     return pages
 
 
-def _write_page(page: Path, job: Job, upscaler: Upscaler, overwrite: bool) -> None:
+def _write_page(page: Path, job: Job, upscaler: Upscaler, written: Written, overwrite: bool) -> None:
     """Show what was read beside what was written."""
     from monai_sr.evaluate import bicubic
     from monai_sr.io import open_volume
     from monai_sr.report import write_report
 
     finer = open_volume(job.destination)
-    write_report(page, job.read(), finer, upscaler.provenance, interpolate=bicubic, overwrite=overwrite)
+    write_report(
+        page,
+        job.read(),
+        finer,
+        upscaler.provenance,
+        interpolate=bicubic,
+        consistency=written.consistency,
+        overwrite=overwrite,
+    )
     console.print(f"Written: {page}", highlight=False, soft_wrap=True)
 
 

@@ -15,6 +15,7 @@ from monai_sr.cli.common import (
     SOME_WERE_NOT_DONE,
     AlphaOption,
     BundleOption,
+    ConsistencyOption,
     DeviceOption,
     ForcePrecisionOption,
     MemoryOption,
@@ -66,6 +67,7 @@ def watch(
     precision: PrecisionOption = "auto",
     force_precision: ForcePrecisionOption = False,
     memory: MemoryOption = "4G",
+    consistency: ConsistencyOption = "report",
     modality: Annotated[str | None, typer.Option(help="Only series of this modality, such as MR.")] = None,
     description: Annotated[
         str | None, typer.Option(help="Only series in whose description this regular expression is found.")
@@ -123,6 +125,7 @@ def watch(
         precision=precision,
         force_precision=force_precision,
         memory=parse_bytes(memory),
+        consistency=consistency,
     )
     memory_of_failures = State(state, derived_uid("", "watch", upscaler.provenance))
     watcher = Watcher(

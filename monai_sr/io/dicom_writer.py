@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -21,7 +21,7 @@ from monai_sr.io.dicom_derive import derive_header, derive_series
 from monai_sr.io.dicom_header import quiet_pydicom
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.encoding import check_encodable, stored_frame
-from monai_sr.volume import Provenance, Volume
+from monai_sr.volume import Consistency, Provenance, Volume
 
 TRANSFER_SYNTAXES = {
     "explicit": ExplicitVRLittleEndian,
@@ -131,7 +131,8 @@ def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Ite
         numbers[place.instance][place.frame] = number
     for instance, own in zip(source.instances, numbers, strict=True):
         frames = [stored_frame(volume, own[frame]) for frame in sorted(own)]
-        yield instance.path, partial(derive_header, instance, series, provenance), frames
+        told = _told(provenance, volume, own.values())
+        yield instance.path, partial(derive_header, instance, series, told), frames
 
 
 def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
@@ -139,8 +140,17 @@ def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> It
     series = derive_series(source, provenance, "secondary capture series")
     for number, place in enumerate(source.places):
         instance = source.instances[place.instance]
-        header = partial(capture, instance, place.frame, number + 1, volume.affine, series, provenance)
-        yield instance.path, header, [stored_frame(volume, number)]
+        frame = stored_frame(volume, number)
+        told = _told(provenance, volume, [number])
+        header = partial(capture, instance, place.frame, number + 1, volume.affine, series, told)
+        yield instance.path, header, [frame]
+
+
+def _told(provenance: Provenance, volume: Volume, frames: Iterable[int]) -> Provenance:
+    """With what is known of frames that were made."""
+    found = Consistency.over(volume.consistency[frame] for frame in frames if frame in volume.consistency)
+    description = "; ".join(filter(None, (provenance.description, str(found or ""))))
+    return replace(provenance, description=description)
 
 
 def _write(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -19,7 +20,7 @@ from monai_sr.io.atomic import atomic_file
 from monai_sr.io.display import Display, display_of
 from monai_sr.report.comparison import Encoded
 from monai_sr.report.slices import Interpolation, encode_volumes
-from monai_sr.volume import Provenance, Volume
+from monai_sr.volume import Consistency, Provenance, Volume
 
 ASSETS = files("monai_sr.report") / "assets"
 SCRIPTS = ("decode", "window", "view", "plots", "report")
@@ -28,6 +29,9 @@ SCRIPTS = ("decode", "window", "view", "plots", "report")
 TITLE = "Super-resolution report"
 AUTOMATIC = (0.5, 99.5)
 """Percentiles between which the automatic window lies."""
+
+WORST = 10
+"""Slices that a page lists for agreeing least with their sources."""
 
 BRIGHT = 98
 """Percentile of the differences that is drawn in full colour."""
@@ -75,6 +79,7 @@ def write_report(
     provenance: Provenance,
     *,
     interpolate: Interpolation,
+    consistency: Mapping[int, Consistency] = MappingProxyType({}),
     title: str = TITLE,
     overwrite: bool = False,
 ) -> None:
@@ -90,6 +95,7 @@ def write_report(
         provenance: what made it.
         interpolate: from frames [n, rows, columns] and a scale factor to the finer frames that
             super-resolution is compared with, such as `monai_sr.evaluate.bicubic`.
+        consistency: of the frames that were compared with their sources, by index.
         title: heading; must not name a patient.
         overwrite: replace an earlier page.
 
@@ -101,7 +107,12 @@ def write_report(
     check_page(path, overwrite)
     slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate)
     facts = describe(low, provenance) | {"Shown": shown}
-    write_page(path, slices, title=title, facts=facts, display=display_of(low), first=len(slices) // 2)
+    tables = []
+    if found := Consistency.over(consistency.values()):
+        facts["Agreement with the source"] = str(found).capitalize()
+        tables.append(_agreement(consistency))
+    display = display_of(low)
+    write_page(path, slices, title=title, facts=facts, tables=tables, display=display, first=len(slices) // 2)
 
 
 def write_page(
@@ -180,6 +191,16 @@ def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
         "Size before": f"{count} x {rows} x {columns} (slices x rows x columns)",
         "Size after": f"{count} x {rows * scale} x {columns * scale}",
     }
+
+
+def _agreement(consistency: Mapping[int, Consistency]) -> Table:
+    """The slices that agree least with their sources."""
+    worst = sorted(consistency.items(), key=lambda item: -item[1].rms)[:WORST]
+    return Table(
+        "Slices that agree least with their sources, in stored units",
+        ("slice", "largest difference", "RMS"),
+        [(str(index + 1), f"{found.largest:.3g}", f"{found.rms:.3g}") for index, found in worst],
+    )
 
 
 def _windows(slices: Sequence[Encoded], display: Display) -> list[dict[str, Any]]:

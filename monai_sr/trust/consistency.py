@@ -69,6 +69,7 @@ class DataConsistency:
             raise ValueError(f"lower must be below upper, got {lower} and {upper}.")
         if kernel not in KERNELS:
             raise InputError(f"There is no kernel {kernel}: use one of {', '.join(KERNELS)}.")
+        self.kernel = kernel
         self.scale_factor = scale_factor
         self._degrade = partial(KERNELS[kernel], scale_factor=scale_factor)
         self.bounds = (lower, upper)

@@ -26,7 +26,7 @@ class FrameCheck:
         >>> check = FrameCheck(DataConsistency("binning", 2), 1.0, enforce=False)
         >>> frame = check(0, np.full((4, 4), 7), np.full((2, 2), 5), np.zeros((2, 2), bool))
         >>> check.found[0]
-        Consistency(largest=2.0, rms=2.0)
+        Consistency(kernel='binning', largest=2.0, rms=2.0)
     """
 
     def __init__(self, consistency: DataConsistency, unit: float, enforce: bool) -> None:
@@ -58,7 +58,8 @@ class FrameCheck:
         if residual.size:
             largest = float(np.abs(residual).max())
             rms = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64))))
-            self.found[index] = Consistency(largest * self._unit, rms * self._unit)
+            kernel = self._consistency.kernel
+            self.found[index] = Consistency(kernel, largest * self._unit, rms * self._unit)
             if self._enforce and largest > TOLERANCE:
                 _logger.warning(
                     "frame %d differs from its source by up to %.3g after enforcement", index + 1, largest

@@ -209,7 +209,7 @@ def test_an_interrupted_batch_is_in_order_and_goes_on(
     repeating, archive, out, report, tmp_path, monkeypatch, moment
 ):
     def interrupt(upscaler, job, overwrite):
-        images = run_job(upscaler, job, overwrite) if moment == "written" else 0
+        images = run_job(upscaler, job, overwrite) if moment == "written" else None
         if "files" in job.name or moment == "written":
             raise KeyboardInterrupt
         return images or run_job(upscaler, job, overwrite)

@@ -128,7 +128,7 @@ def upscale_by_pacs(
             else:
                 with fetched(servers[0], entry, address.series_uid is None) as path:
                     job = plan(path, folder, dicom=dicom)[0]
-                    images = run_job(upscaler, job, overwrite, report)
+                    images = run_job(upscaler, job, overwrite, report).frames
         except SkippedError as reason:
             yield Outcome("skipped", name, None, (), 0, reason=str(reason))
         except (UnavailableError, AccessError):
@@ -178,7 +178,7 @@ def transfer(
         temporary_folder(work) as out,
     ):
         job = plan(path, out / path.name, dicom=dicom)[0]
-        frames = run_job(upscaler, job, progress=progress)
+        frames = run_job(upscaler, job, progress=progress).frames
         store(target, job.destination)
     return frames
 
@@ -239,7 +239,7 @@ def _from_files(
         upscaler = make_upscaler()
         for number, job in enumerate(jobs, start=1):
             name = f"series {number} of {len(jobs)}"
-            frames = run_job(upscaler, job, progress=progress(name) if progress else None)
+            frames = run_job(upscaler, job, progress=progress(name) if progress else None).frames
             store(pacs, job.destination)
             yield Outcome("done", name, str(pacs.address), (), 0, frames)
 

@@ -144,7 +144,7 @@ class Upscale:
                 def progress(done: int, total: int, before: int = before) -> None:
                     tell("computing", before + done, self.frames)
 
-                before += run_job(upscaler, job, progress=progress)
+                before += run_job(upscaler, job, progress=progress).frames
         tell("drawing", self.frames, self.frames)
         reports = []
         for number, job in enumerate(jobs):
