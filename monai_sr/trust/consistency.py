@@ -23,6 +23,12 @@ MARGIN = 0.2
 MAX_ITERATIONS = 60
 MAX_INNER_ITERATIONS = 30
 MAX_HALVINGS = 3
+GAIN = 0.9
+"""A step that leaves more of the squared differences than this gains nothing."""
+
+PATIENCE = 6
+"""Steps that together have to gain something."""
+
 MAX_MENDINGS = 10
 DAMPING = 1e-4
 """Keeps the step bounded where every finer pixel under a coarse one is at the end of the range."""
@@ -106,9 +112,12 @@ class DataConsistency:
         operator = LinearOperator(self._degrade, start.shape)
         weights = torch.zeros_like(source)
         step = self._evaluate(operator, start, source, weights)
+        sizes: list[float] = []
         for _ in range(MAX_ITERATIONS):
             _, free, excess = step
-            if not excess.any():
+            sizes.append(float(excess.square().sum()))
+            # Where no frame agrees, the last steps gain nothing.
+            if sizes[-1] == 0 or (len(sizes) > PATIENCE and sizes[-1] > GAIN * sizes[-1 - PATIENCE]):
                 break
             active = (excess != 0).to(excess.dtype)
 
@@ -122,7 +131,7 @@ class DataConsistency:
                 candidate = weights + direction / 2**halvings
                 tried = self._evaluate(operator, start, source, candidate)
                 tries.append((float(tried[2].square().sum()), candidate, tried))
-                if tries[-1][0] < 0.9 * float(excess.square().sum()):
+                if tries[-1][0] < GAIN * sizes[-1]:
                     break
             _, weights, step = min(tries, key=lambda entry: entry[0])
         nearest: NDArray[np.float32] = step[0].numpy()
