@@ -165,7 +165,7 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
-            computation=f"{made.name} {made.precision}" + f", {found.kernel} enforced" * enforce,
+            computation=f"{made.name} {made.precision}" + f", agreement by {found.kernel} sought" * enforce,
         )
         kernel = None if consistency == "off" else found.kernel
         return cls(network, place, provenance, made, memory, kernel, enforce)

@@ -125,11 +125,13 @@ class Consistency:
         kernel: short name of the degradation.
         largest: absolute difference of a pixel, in stored units.
         rms: root of the mean square of the differences, in stored units.
+        enforced: whether the frames were changed to agree.
     """
 
     kernel: str
     largest: float
     rms: float
+    enforced: bool = False
 
     @classmethod
     def over(cls, frames: Iterable[Consistency]) -> Consistency | None:
@@ -139,23 +141,25 @@ class Consistency:
             frames: of one size, by one degradation.
 
         Returns:
-            The largest difference, and the RMS of all; None of no frames.
+            The largest difference, and the RMS of all; enforced if each was; None of no frames.
 
         Example:
             >>> Consistency.over([Consistency("kspace", 2.0, 1.0), Consistency("kspace", 8.0, 7.0)])
-            Consistency(kernel='kspace', largest=8.0, rms=5.0)
+            Consistency(kernel='kspace', largest=8.0, rms=5.0, enforced=False)
         """
         found = list(frames)
         if not found:
             return None
         rms = float(np.sqrt(np.mean([frame.rms**2 for frame in found])))
-        return cls(found[0].kernel, max(frame.largest for frame in found), rms)
+        return cls(
+            found[0].kernel, max(frame.largest for frame in found), rms, all(frame.enforced for frame in found)
+        )
 
     def __str__(self) -> str:
         """For a reader."""
         return (
             f"degraded again ({self.kernel}) it differs from its source by at most {self.largest:.3g}, "
-            f"RMS {self.rms:.3g}, in stored units"
+            f"RMS {self.rms:.3g}, in stored units" + ", made to agree" * self.enforced
         )
 
 

@@ -26,13 +26,14 @@ class FrameCheck:
         >>> check = FrameCheck(DataConsistency("binning", 2), 1.0, enforce=False)
         >>> frame = check(0, np.full((4, 4), 7), np.full((2, 2), 5), np.zeros((2, 2), bool))
         >>> check.found[0]
-        Consistency(kernel='binning', largest=2.0, rms=2.0)
+        Consistency(kernel='binning', largest=2.0, rms=2.0, enforced=False)
     """
 
     def __init__(self, consistency: DataConsistency, unit: float, enforce: bool) -> None:
         self._consistency = consistency
         self._unit = unit
         self._enforce = enforce
+        self._has_warned = False
         self.found: dict[int, Consistency] = {}
 
     def __call__(
@@ -47,21 +48,35 @@ class FrameCheck:
             empty: pixels of the source that hold no image, which do not count.
 
         Returns:
-            The frame, changed where that is wanted, of the same type.
+            The frame, changed where that is wanted and some frame agrees with the source, of the same type.
         """
         source = (low / self._unit).astype(np.float32)
         frame = (finer / self._unit).astype(np.float32)
+        enforced = False
         if self._enforce:
-            frame = self._consistency.enforce(frame, source)
-            finer = (frame.astype(np.float64) * self._unit).astype(finer.dtype)
+            agreeing = self._consistency.enforce(frame, source)
+            differs = np.abs(self._consistency.residual(agreeing, source)[~empty])
+            if enforced := bool((differs <= TOLERANCE).all()):
+                frame = agreeing
+                finer = (frame.astype(np.float64) * self._unit).astype(finer.dtype)
+            else:
+                self._warn(index, float(differs.max()))
         residual = self._consistency.residual(frame, source)[~empty]
         if residual.size:
             largest = float(np.abs(residual).max())
             rms = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64))))
             kernel = self._consistency.kernel
-            self.found[index] = Consistency(kernel, largest * self._unit, rms * self._unit)
-            if self._enforce and largest > TOLERANCE:
-                _logger.warning(
-                    "frame %d differs from its source by up to %.3g after enforcement", index + 1, largest
-                )
+            self.found[index] = Consistency(kernel, largest * self._unit, rms * self._unit, enforced)
         return finer
+
+    def _warn(self, index: int, largest: float) -> None:
+        """Say so of the first frame that no change makes agree, since a series has many alike."""
+        if not self._has_warned:
+            _logger.warning(
+                "no frame within the range of values agrees with frame %d (the nearest differs by %.3g): by the "
+                "degradation %s it was hardly made. It is left as the network made it, as are others like it",
+                index + 1,
+                largest * self._unit,
+                self._consistency.kernel,
+            )
+        self._has_warned = True

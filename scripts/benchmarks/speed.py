@@ -22,13 +22,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from monai_sr.bundle import find_bundle
 from monai_sr.errors import InputError
 from monai_sr.runtimes import RUNTIMES, choose_device, is_fast, make_runtime
+from scripts.benchmarks.pages import with_results
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_suffix(".json")
 PAGE = ROOT / "docs" / "speed.md"
 NETWORKS = {"EDSR": "edsr_mri", "SRResNet": "srgan_mri", "Swift-SRGAN": "swift_srgan_mri"}
 SCALE = 4
-START, END = "<!-- results: scripts/benchmarks/speed.py writes this part -->", "<!-- end of results -->"
 Row = dict[str, Any]
 
 
@@ -151,10 +151,9 @@ def table(rows: list[Row]) -> str:
 
 def text(kept: dict[str, Any]) -> str:
     """The page with the numbers in place."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(START)
     about = "\n".join(f"- {key}: {value}" for key, value in kept["machine"].items())
     made = f"{table(kept['rows'])}\n\nMade by `{kept['command']}` on:\n{about}"
-    return f"{before}{START}\n{made}\n{END}{rest.split(END)[1]}"
+    return with_results(PAGE, "scripts/benchmarks/speed.py", made)
 
 
 def main() -> int:

@@ -1,0 +1,146 @@
+"""Measure what data consistency finds and what its enforcement does, on test patients.
+
+The middle slice of every file is brought to whole numbers from 0 to `--levels`, degraded, rounded as a
+scanner rounds, and super-resolved as it is and with its consistency enforced. PSNR is over the whole slice,
+`--levels` its range, averaged over a patient's files; the gain is paired, with a 95% bootstrap interval over
+patients. What is found goes into `consistency.json` and the documentation's page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from monai_sr.degradation import KERNELS
+from monai_sr.evaluate import read_datalist
+from monai_sr.evaluate.statistics import estimate_mean
+from monai_sr.io import open_volume
+from monai_sr.upscaler import Upscaler
+from monai_sr.volume import Source, Volume
+from scripts.benchmarks.pages import with_results
+
+SCALES = (2, 4)
+NUMBERS = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "consistency.md"
+HEADER = (
+    "| bundle | scale | degradation | patients | largest difference as made | enforced | slices enforced "
+    "| PSNR as made (dB) | gain by enforcement (dB) |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def whole_numbers(path: Path, levels: int, scale: int) -> NDArray[np.float32]:
+    """Middle slice of a file, of sides that are multiples of the scale, as a scanner would store it."""
+    volume = open_volume(path)
+    values = volume.real_frame(len(volume.array) // 2)
+    rows, columns = (side // scale * scale for side in values.shape)
+    values = values[:rows, :columns] - values.min()
+    return np.rint(values * (levels / values.max())).astype(np.float32)
+
+
+def measure(path: Path, upscaler: Upscaler, kernel: str, levels: int) -> dict[str, float]:
+    """Largest differences and PSNR of one file, as made and enforced."""
+    scale = upscaler.scale_factor
+    high = whole_numbers(path, levels, scale)
+    low = KERNELS[kernel](torch.from_numpy(high)[None], scale).numpy()
+    stored = np.rint(low).clip(0, levels).astype(np.uint16)
+    volume = Volume(stored, np.eye(4), np.ones(1), np.zeros(1), (0, levels), Source(), path)
+    upscaler.kernel, found = kernel, {}
+    for upscaler.enforce in (False, True):
+        finer = upscaler(volume)
+        error = np.mean((finer.array[0].astype(np.float64) - high) ** 2)
+        name = "enforced" if upscaler.enforce else "made"
+        found |= {
+            name: finer.consistency[0].largest,
+            f"psnr_{name}": float(10 * np.log10(levels**2 / error)),
+            "is_enforced": float(finer.consistency[0].enforced),
+        }
+    return found
+
+
+def run(bundle: str, scale: int, kernel: str, datalist: Path, levels: int) -> dict[str, Any]:
+    """One row of the table."""
+    upscaler = Upscaler.from_bundle(bundle, scale)
+    by_patient = defaultdict(list)
+    for item in read_datalist(datalist):
+        by_patient[item.patient].append(measure(item.path, upscaler, kernel, levels))
+    files = [found for own in by_patient.values() for found in own]
+
+    def means(key: str) -> NDArray[np.float64]:
+        return np.array([np.mean([found[key] for found in own]) for own in by_patient.values()])
+
+    gain = estimate_mean(means("psnr_enforced") - means("psnr_made"))
+    return {
+        "bundle": bundle,
+        "scale": scale,
+        "kernel": kernel,
+        "levels": levels,
+        "patients": len(by_patient),
+        "files": len(files),
+        "largest_made": round(max(found["made"] for found in files), 2),
+        "largest_enforced": round(max(found["enforced"] for found in files), 2),
+        "enforced": int(sum(found["is_enforced"] for found in files)),
+        "psnr_made": round(float(means("psnr_made").mean()), 3),
+        "gain": round(gain.mean, 3),
+        "gain_interval": [None if end is None else round(end, 3) for end in (gain.low, gain.high)],
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown of what was measured."""
+    lines = list(HEADER)
+    for row in rows:
+        low, high = row["gain_interval"]
+        interval = "" if low is None else f" [{low:+.2f}, {high:+.2f}]"
+        lines.append(
+            f"| {row['bundle']} | {row['scale']} | {row['kernel']} | {row['patients']} "
+            f"| {row['largest_made']:.1f} | {row['largest_enforced']:.2f} "
+            f"| {row['enforced']} of {row['files']} "
+            f"| {row['psnr_made']:.2f} | {row['gain']:+.2f}{interval} |"
+        )
+    return "\n".join(lines)
+
+
+def text(rows: list[dict[str, Any]]) -> str:
+    """The page with the numbers in place."""
+    return with_results(PAGE, "scripts/benchmarks/consistency.py", table(rows))
+
+
+def main() -> int:
+    """Measure bundles by several degradations on the test part of a datalist."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--datalist", type=Path, help="JSON with a test part")
+    parser.add_argument("--bundles", nargs="+", default=["edsr_mri"])
+    parser.add_argument("--kernels", nargs="+", default=["kspace", "bicubic"], choices=KERNELS)
+    parser.add_argument("--levels", type=int, default=4095, help="greatest stored value")
+    parser.add_argument(
+        "--check", action="store_true", help="measure nothing; fail if the page is not up to date"
+    )
+    arguments = parser.parse_args()
+    if arguments.check:
+        kept = json.loads(NUMBERS.read_text(encoding="utf-8"))
+        return int(text(kept) != PAGE.read_text(encoding="utf-8"))
+    if arguments.datalist is None:
+        parser.error("--datalist is needed to measure")
+    rows = [
+        run(bundle, scale, kernel, arguments.datalist, arguments.levels)
+        for bundle in arguments.bundles
+        for scale in SCALES
+        for kernel in arguments.kernels
+    ]
+    NUMBERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(text(rows), encoding="utf-8")
+    print(table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
