@@ -1,8 +1,8 @@
 """Measure what data consistency finds and what its enforcement does, on test patients.
 
-The middle slice of every file is brought to whole numbers from 0 to `--levels`, degraded, rounded as a
+The middle slice of every file is brought to whole numbers from 0 to `LEVELS`, degraded, rounded as a
 scanner rounds, and super-resolved as it is and with its consistency enforced. PSNR is over the whole slice,
-`--levels` its range, averaged over a patient's files; the gain is paired, with a 95% bootstrap interval over
+`LEVELS` its range, averaged over a patient's files; the gain is paired, with a 95% bootstrap interval over
 patients. What is found goes into `consistency.json` and the documentation's page.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from monai_sr.bundle import find_bundle
 from monai_sr.degradation import KERNELS
 from monai_sr.evaluate import read_datalist
 from monai_sr.evaluate.statistics import estimate_mean
@@ -28,6 +29,12 @@ from monai_sr.volume import Source, Volume
 from scripts.benchmarks.pages import with_results
 
 SCALES = (2, 4)
+SIZE = 1024
+"""Most rows and columns of a slice."""
+
+LEVELS = {"mri": 4095, "oct": 255, "xray": 4095}
+"""Greatest stored value, as such images mostly have."""
+
 NUMBERS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "consistency.md"
 HEADER = (
@@ -38,11 +45,14 @@ HEADER = (
 
 
 def whole_numbers(path: Path, levels: int, scale: int) -> NDArray[np.float32]:
-    """Middle slice of a file, of sides that are multiples of the scale, as a scanner would store it."""
+    """The middle of a file's middle slice, its sides multiples of the scale, as a scanner stores it."""
     volume = open_volume(path)
     values = volume.real_frame(len(volume.array) // 2)
-    rows, columns = (side // scale * scale for side in values.shape)
-    values = values[:rows, :columns] - values.min()
+    middle = tuple(
+        slice(start := max(side - SIZE, 0) // 2, start + min(side, SIZE) // scale * scale)
+        for side in values.shape
+    )
+    values = values[middle] - values[middle].min()
     return np.rint(values * (levels / values.max())).astype(np.float32)
 
 
@@ -115,12 +125,10 @@ def text(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> int:
-    """Measure bundles by several degradations on the test part of a datalist."""
+    """Measure bundles by their own degradation and the bicubic one, on the test parts of datalists."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--datalist", type=Path, help="JSON with a test part")
-    parser.add_argument("--bundles", nargs="+", default=["edsr_mri"])
-    parser.add_argument("--kernels", nargs="+", default=["kspace", "bicubic"], choices=KERNELS)
-    parser.add_argument("--levels", type=int, default=4095, help="greatest stored value")
+    parser.add_argument("--datalists", nargs="+", metavar="MODALITY=FILE", help="JSON with a test part")
+    parser.add_argument("--network", default="edsr", help="of the bundles")
     parser.add_argument(
         "--check", action="store_true", help="measure nothing; fail if the page is not up to date"
     )
@@ -128,14 +136,15 @@ def main() -> int:
     if arguments.check:
         kept = json.loads(NUMBERS.read_text(encoding="utf-8"))
         return int(text(kept) != PAGE.read_text(encoding="utf-8"))
-    if arguments.datalist is None:
-        parser.error("--datalist is needed to measure")
-    rows = [
-        run(bundle, scale, kernel, arguments.datalist, arguments.levels)
-        for bundle in arguments.bundles
-        for scale in SCALES
-        for kernel in arguments.kernels
-    ]
+    if not arguments.datalists:
+        parser.error("--datalists are needed to measure")
+    rows = []
+    for modality, datalist in (entry.split("=", 1) for entry in arguments.datalists):
+        bundle = find_bundle(f"{arguments.network}_{modality}")
+        for scale in SCALES:
+            for kernel in (bundle.kernel, "bicubic"):
+                rows.append(run(bundle.name, scale, kernel, Path(datalist), LEVELS[modality]))
+                print(rows[-1], flush=True)
     NUMBERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(text(rows), encoding="utf-8")
     print(table(rows))
