@@ -131,16 +131,7 @@ def encode(comparison: Comparison) -> Encoded:
     differences = np.abs(samples["sr"] - samples["bicubic"])
     images, blocks = {}, {}
     for name, picture in comparison.pictures.items():
-        array, kind = _for_browser(picture.array)
-        blocks[name] = base64.b64encode(zlib.compress(array.tobytes(), 6)).decode("ascii")
-        images[name] = {
-            "type": kind,
-            "rows": array.shape[0],
-            "columns": array.shape[1],
-            "slope": float(picture.slope),
-            "intercept": float(picture.intercept),
-            "padding": None if picture.padding is None else [float(value) for value in picture.padding],
-        }
+        images[name], blocks[name] = encode_picture(picture)
     return Encoded(
         facts={"label": comparison.label, "pixel": list(comparison.pixel), "images": images},
         blocks=blocks,
@@ -148,6 +139,28 @@ def encode(comparison: Comparison) -> Encoded:
         extremes=(float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0),
         differences=_finite(differences),
     )
+
+
+def encode_picture(picture: Picture) -> tuple[dict[str, Any], str]:
+    """Turn one image into text; no value is changed but of types that a browser lacks.
+
+    Args:
+        picture: the image.
+
+    Returns:
+        What the page must know of it, for JSON, and the Base64 of the zlib-compressed stored values,
+        little-endian, row by row.
+    """
+    array, kind = _for_browser(picture.array)
+    facts = {
+        "type": kind,
+        "rows": array.shape[0],
+        "columns": array.shape[1],
+        "slope": float(picture.slope),
+        "intercept": float(picture.intercept),
+        "padding": None if picture.padding is None else [float(value) for value in picture.padding],
+    }
+    return facts, base64.b64encode(zlib.compress(array.tobytes(), 6)).decode("ascii")
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

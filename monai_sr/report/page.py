@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -19,17 +15,15 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.display import Display, display_of
 from monai_sr.report.comparison import Encoded
+from monai_sr.report.inline import ASSETS, content_hash, script, style, template
 from monai_sr.report.slices import Interpolation, encode_volumes
+from monai_sr.report.windows import choose_windows, wide
 from monai_sr.volume import Consistency, Provenance, Volume
 
-ASSETS = files("monai_sr.report") / "assets"
 SCRIPTS = ("decode", "window", "view", "plots", "report")
 """In the order in which each needs those before it."""
 
 TITLE = "Super-resolution report"
-AUTOMATIC = (0.5, 99.5)
-"""Percentiles between which the automatic window lies."""
-
 WORST = 10
 """Slices that a page lists for agreeing least with their sources."""
 
@@ -142,15 +136,16 @@ def write_page(
         MonaiSRError: if the disk refuses; nothing is left half-written.
     """
     display = display or Display()
+    extremes = _extremes(slices)
     content = {
         "slices": [encoded.facts for encoded in slices],
-        "windows": _windows(slices, display),
-        "extremes": _extremes(slices),
+        "windows": choose_windows(np.concatenate([shown.values for shown in slices]), extremes, display),
+        "extremes": extremes,
         "difference": _difference(slices),
         "first": first,
         "inverted": display.inverted,
     }
-    style, script = _style(), _script()
+    style_text, script_text = _style(), _script()
     stream = _template().stream(
         title=title,
         facts=facts,
@@ -159,10 +154,10 @@ def write_page(
         content=content,
         blocks=[(number, encoded.blocks) for number, encoded in enumerate(slices)],
         has_target="target" in slices[0].blocks,
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
+        style=style_text,
+        style_hash=content_hash(style_text),
+        script=script_text,
+        script_hash=content_hash(script_text),
         licence=(ASSETS / "vendor" / "uPlot.LICENSE").read_text(encoding="utf-8"),
     )
     with atomic_file(path) as file:
@@ -203,27 +198,8 @@ def _agreement(consistency: Mapping[int, Consistency]) -> Table:
     )
 
 
-def _windows(slices: Sequence[Encoded], display: Display) -> list[dict[str, Any]]:
-    """Windows to choose from, the first of which is used; each by its bounds in real values."""
-    values = np.concatenate([encoded.values for encoded in slices])
-    lower, upper = np.percentile(values, AUTOMATIC) if values.size else (0.0, 1.0)
-    windows = [
-        {"name": "automatic", "bounds": _wide(lower, upper)},
-        {"name": "full range", "bounds": _wide(*_extremes(slices))},
-    ]
-    if display.centre is not None and display.width is not None:
-        bounds = _wide(display.centre - display.width / 2, display.centre + display.width / 2)
-        windows.insert(0, {"name": "as the file asks", "bounds": bounds})
-    return windows
-
-
-def _wide(lower: float, upper: float) -> list[float]:
-    """Bounds that are not the same."""
-    return [float(lower), float(upper if upper > lower else lower + 1)]
-
-
 def _extremes(slices: Sequence[Encoded]) -> list[float]:
-    return _wide(
+    return wide(
         min(encoded.extremes[0] for encoded in slices), max(encoded.extremes[1] for encoded in slices)
     )
 
@@ -237,27 +213,15 @@ def _difference(slices: Sequence[Encoded]) -> float:
 
 @cache
 def _template() -> jinja2.Template:
-    # Everything is escaped: a title or a name of a bundle is text, whatever it holds.
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.from_string((ASSETS / "report.html.j2").read_text(encoding="utf-8"))
+    return template("report.html.j2")
 
 
 @cache
 def _style() -> str:
-    texts = ((ASSETS / name).read_text(encoding="utf-8") for name in ("vendor/uPlot.min.css", "report.css"))
-    return "\n".join(texts)
+    return style(ASSETS / "vendor" / "uPlot.min.css", ASSETS / "report.css")
 
 
 @cache
 def _script() -> str:
-    plots = (ASSETS / "vendor" / "uPlot.iife.min.js").read_text(encoding="utf-8")
-    own = "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    # One function around them: they see each other's names, and nothing of theirs becomes the window's.
-    return f'{plots}\n(() => {{\n"use strict";\n{own}}})();'
-
-
-def _hash(text: str) -> str:
-    """What a Content-Security-Policy calls an inline text by, the only one that it then lets through."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+    own = [ASSETS / f"{name}.js" for name in SCRIPTS]
+    return script(own, libraries=[ASSETS / "vendor" / "uPlot.iife.min.js"])

@@ -37,8 +37,9 @@ class Slice {
     this.label = facts.label;
     this.pictures = pictures;
     this.names = ORDER.filter((name) => name in pictures);
-    this.rows = pictures.sr.rows;
-    this.columns = pictures.sr.columns;
+    const finest = Object.values(pictures).reduce((a, b) => (b.rows > a.rows ? b : a));
+    this.rows = finest.rows;
+    this.columns = finest.columns;
     this.height = this.rows * facts.pixel[0];
     this.width = this.columns * facts.pixel[1];
   }
