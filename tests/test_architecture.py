@@ -21,7 +21,7 @@ LARGEST_MODULE = 350
 # siblings stay apart, and a new part has to be given its place here.
 BELOW: dict[str, set[str]] = {
     "__main__": {"cli"},
-    "cli": {"integrations", "splitting", "sample", "export", "api", "networks"},
+    "cli": {"integrations", "splitting", "sample", "export", "api", "networks", "study"},
     "api": {"evaluate"},
     "export": {"upscaler"},
     "integrations": {"batch", "evaluate"},
@@ -32,6 +32,7 @@ BELOW: dict[str, set[str]] = {
     "trust": {"volume", "geometry", "intensity", "degradation"},
     "runtimes": set(),
     "bundle": {"weights", "networks"},
+    "study": {"report"},
     "report": {"statistics", "io", "volume"},
     "data": {"io", "volume", "splitting"},
     "io": {"volume", "geometry"},

@@ -15,6 +15,7 @@ from monai_sr.cli.datasets import split
 from monai_sr.cli.images import show, upscale
 from monai_sr.cli.models import blend, bundles, evaluate, export
 from monai_sr.cli.pacs import pacs
+from monai_sr.cli.study import study
 from monai_sr.cli.web import serve_app
 from monai_sr.errors import MonaiSRError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 for command in (upscale, evaluate, bundles, split, blend, export, show):
     app.command()(command)
 app.add_typer(pacs, name="pacs")
+app.add_typer(study, name="study")
 app.command("app")(serve_app)
 
 
