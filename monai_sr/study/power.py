@@ -126,17 +126,21 @@ def plan_cases(plan: Plan, power: float = 0.8, seed: int = 0) -> int:
         raise InputError(
             "A preference of 0.5 is none, which no number of cases finds: give the share that you expect"
         )
-    if power_of(plan, MOST_CASES, seed) < power:
-        raise InputError(
-            f"No number of cases up to {MOST_CASES} is enough with {plan.readers} readers: take more "
-            "readers, or expect a larger preference"
-        )
+    too_few = InputError(
+        f"No number of cases up to {MOST_CASES} is enough with {plan.readers} "
+        f"{'reader' if plan.readers == 1 else 'readers'}: take more readers, or expect a larger preference"
+    )
     if plan.readers == 1:
         # More cases may have less power, since counts are whole: from here on none has too little.
         numbers = np.arange(1, MOST_CASES + 1)
-        return int(numbers[_exact_power(plan, numbers) < power].max(initial=1)) + 1
+        number = int(numbers[_exact_power(plan, numbers) < power].max(initial=1)) + 1
+        if number > MOST_CASES:
+            raise too_few
+        return number
     low, high = 1, 2
     while power_of(plan, high, seed) < power:
+        if high == MOST_CASES:
+            raise too_few
         low, high = high, min(2 * high, MOST_CASES)
     while high - low > 1:
         middle = (low + high) // 2
