@@ -31,7 +31,7 @@ def build(
     conditions: Annotated[
         list[str],
         typer.Argument(
-            metavar="CONDITION...",
+            metavar="CONDITION",
             help="Folders of the same cases under the same names, such as bicubic=FOLDER edsr=FOLDER.",
         ),
     ],
@@ -86,7 +86,7 @@ def build(
 def export(
     folder: StudyArgument,
     answers: Annotated[
-        list[Path], typer.Argument(metavar="ANSWERS...", help="Files that the pages saved, one a reader.")
+        list[Path], typer.Argument(metavar="ANSWERS", help="Files that the pages saved, one a reader.")
     ],
     scores: Annotated[
         Path | None, typer.Option("--csv", help="Scores as iMRMC's R package takes them: CSV to write.")

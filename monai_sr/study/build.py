@@ -93,7 +93,8 @@ def build_study(
         rng = random.Random(f"{seed}/{digest}/{number}")
         trials = plan_trials(design, len(cases), len(conditions), repeat, rng)
         planned.append(Reader(number, f"{rng.getrandbits(64):016x}", tuple(trials)))
-    study = hashlib.sha256(f"{seed}/{digest}/{readers}/{repeat}".encode()).hexdigest()[:16]
+    # The number of readers takes no part: with the same seed, more of them join the same study.
+    study = hashlib.sha256(f"{seed}/{digest}/{repeat}".encode()).hexdigest()[:16]
     case_names = tuple(case.name for case in cases)
     key = Key(study, design, question, seed, tuple(names), case_names, tuple(planned), __version__)
     with atomic_folder(out) as folder:

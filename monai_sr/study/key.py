@@ -174,12 +174,15 @@ def _names(values: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _is_whole(key: Key) -> bool:
-    """Whether every reader is asked each question of each case once, and some again."""
+    """Whether every reader is asked each question of each case once, and nothing else again."""
     asked = comparisons(key.design, len(key.conditions))
-    wanted = sorted((case, shown) for case in range(len(key.cases)) for shown in asked)
-    numbers = [reader.number for reader in key.readers]
-    return numbers == list(range(1, len(numbers) + 1)) and all(
-        sorted((trial.case, tuple(sorted(trial.shown))) for trial in reader.trials if not trial.repeat)
-        == wanted
+    wanted = [(case, shown) for case in range(len(key.cases)) for shown in asked]
+
+    def questions(reader: Reader, repeat: bool) -> list[tuple[int, tuple[int, ...]]]:
+        trials = (trial for trial in reader.trials if trial.repeat is repeat)
+        return sorted((trial.case, tuple(sorted(trial.shown))) for trial in trials)
+
+    return [reader.number for reader in key.readers] == list(range(1, len(key.readers) + 1)) and all(
+        questions(reader, False) == wanted and set(questions(reader, True)) <= set(wanted)
         for reader in key.readers
     )

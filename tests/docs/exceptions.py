@@ -87,6 +87,11 @@ ELSEWHERE = (
         ("monai-sr app",),
     ),
     Elsewhere(
+        "needs readers; a test answers for them",
+        "tests/cli/test_study.py::test_a_study_from_folders_to_tables",
+        ("monai-sr study export my_study answers_1.json answers_2.json *",),
+    ),
+    Elsewhere(
         "needs MONAI Label's environment, which .ci/run sets up for the tests",
         "tests/integrations/monailabel/test_tutorial.py::test_every_request_of_the_tutorial_is_answered",
         (

@@ -25,6 +25,12 @@ def test_the_same_seed_gives_the_same_bytes(conditions, tmp_path):
     assert all(one[name] != other[name] for name in one)
 
 
+def test_more_readers_join_the_same_study(conditions, tmp_path):
+    keys = [build_study(conditions, tmp_path / str(count), readers=count, seed=5) for count in (1, 3)]
+    assert keys[0].study == keys[1].study
+    assert contents(tmp_path / "1")["reader_1.html"] == contents(tmp_path / "3")["reader_1.html"]
+
+
 def test_readers_have_orders_and_sides_of_their_own(tmp_path):
     conditions = write_conditions(tmp_path, ("one", "two"), [f"case{n}" for n in range(12)], (4, 4))
     key = build_study(conditions, tmp_path / "study", readers=3)

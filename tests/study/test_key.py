@@ -27,6 +27,7 @@ def test_a_key_is_read_as_it_was_written(request, study):
         lambda content: content["readers"][0]["trials"][0].update(shown=["bicubic", "else"]),
         lambda content: content["readers"][0]["trials"][0].update(case=-1),
         lambda content: content["readers"][0]["trials"][0].update(case="one"),
+        lambda content: content["readers"][0]["trials"][-1].update(case=9),
     ],
 )
 def test_a_changed_key_is_refused(preference, tmp_path, change):
