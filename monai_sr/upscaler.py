@@ -18,11 +18,11 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.runtimes import Runtime, choose_device, make_runtime
-from monai_sr.runtimes.memory import GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
+from monai_sr.runtimes.memory import BYTES_IN, COPIES_OUT, GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
 from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
 from monai_sr.survey import survey
-from monai_sr.trust import DataConsistency, FrameCheck
+from monai_sr.trust import DataConsistency, DomainGuard, FrameCheck
 from monai_sr.volume import LazyFrames, Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
@@ -34,12 +34,6 @@ another order, which may change a stored value in a million."""
 
 BATCH_PIXELS = 256**2
 """Frames smaller than this are computed together, so that the calls' own cost stays out of sight."""
-
-BYTES_IN = 48
-"""What is held for each pixel of a frame that was read, in several types."""
-
-COPIES_OUT = 2
-"""How often a finer frame is held, beside those that are made ahead: as it was made, and as it is encoded."""
 
 AHEAD = 2
 """Frames that a pipeline may make before they are asked for."""
@@ -68,6 +62,7 @@ class Upscaler:
         kernel: short name of the degradation by which finer frames are compared with their source, see
             `monai_sr.degradation`; none by default.
         enforce: make finer frames agree with their source by that degradation, see `DataConsistency`.
+        guard: says what lies outside the domain of the training images; nothing by default.
 
     Example:
         >>> from monai_sr import EDSR
@@ -85,6 +80,7 @@ class Upscaler:
         memory: int = MEMORY,
         kernel: str | None = None,
         enforce: bool = False,
+        guard: DomainGuard | None = None,
     ) -> None:
         scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
@@ -93,6 +89,7 @@ class Upscaler:
         self.network = network.eval()
         self.memory = memory
         self.kernel, self.enforce = kernel, enforce
+        self.guard = guard or DomainGuard(None, scale_factor)
         self._radius, self._bytes_per_pixel = receptive_radius(network), bytes_per_pixel(network)
         self.runtime = runtime or TorchRuntime(network, torch.device(device), "float32")
         self.provenance = provenance or Provenance(
@@ -116,6 +113,7 @@ class Upscaler:
         force_precision: bool = False,
         memory: int = MEMORY,
         consistency: str = "report",
+        strict: bool = False,
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -131,7 +129,8 @@ class Upscaler:
             force_precision: take a precision that was not measured.
             memory: as of the constructor.
             consistency: `report` compares finer frames with their source by the degradation of the bundle's
-                card, `enforce` makes them agree, `off` does neither.
+                card, `enforce` makes them agree where it fits, `off` does neither.
+            strict: refuse what is not like the training images, as the card's `domain` describes them.
 
         Returns:
             The upscaler.
@@ -165,10 +164,11 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
-            computation=f"{made.name} {made.precision}" + f", agreement by {found.kernel} sought" * enforce,
+            computation=f"{made.name} {made.precision}" + f", {found.kernel} enforced if it fits" * enforce,
         )
         kernel = None if consistency == "off" else found.kernel
-        return cls(network, place, provenance, made, memory, kernel, enforce)
+        guard = DomainGuard.of_bundle(found.card, scale, kernel, enforce, strict)
+        return cls(network, place, provenance, made, memory, kernel, enforce, guard)
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
         """Super-resolve a volume.
@@ -199,18 +199,19 @@ class Upscaler:
             The finer volume, whose `array` is `LazyFrames`, and whose `consistency` grows with each frame.
 
         Raises:
-            InputError: if no pixel is finite, or there is not enough memory.
+            InputError: if no pixel is finite, there is not enough memory, or what lies outside is refused.
             MonaiSRError: from a frame, if the network gives values that are not finite.
         """
         count, rows, columns = volume.array.shape
         intensity_range, floor = survey(volume)
+        findings = self.guard(volume, intensity_range)
         copies = COPIES_OUT + min(count - 1, AHEAD + 1)
         finer_bytes = volume.array.dtype.itemsize * self.scale_factor**2 * copies
         held = rows * columns * (BYTES_IN + finer_bytes)
         fitting = (self.memory - RESERVED) // (held + rows * columns * self._bytes_per_pixel)
         batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
         tile = self._tile((count, rows, columns), batch, batch * held)
-        check = self._check(volume, intensity_range, floor, batch * held)
+        check = self._check(volume, intensity_range, floor, batch * held, self.enforce and findings.fits)
 
         @lru_cache(1)
         def finer_batch(first: int) -> np.ndarray:
@@ -230,10 +231,11 @@ class Upscaler:
             array=LazyFrames(self._finer_shape(volume.array.shape), volume.array.dtype, finer),
             affine=scale_affine(volume.affine, self.scale_factor),
             consistency=check.found if check else {},
+            findings=findings.told,
         )
 
     def _check(
-        self, volume: Volume, intensity_range: IntensityRange, floor: float, held: int
+        self, volume: Volume, intensity_range: IntensityRange, floor: float, held: int, enforce: bool
     ) -> FrameCheck | None:
         """What compares the finer frames with their source, where that is wanted and fits into the memory."""
         if self.kernel is None:
@@ -241,7 +243,7 @@ class Upscaler:
         pixels = np.prod(volume.array.shape[1:], dtype=np.int64) * self.scale_factor**2
         if held + CHECKING_BYTES * pixels > self.memory - RESERVED:
             text = f"{volume.path} is too large for --memory to compare its finer frames with it"
-            if self.enforce:
+            if enforce:
                 raise InputError(f"{text}: give more, or leave out --consistency.")
             _logger.warning("%s, which was left out", text)
             return None
@@ -250,7 +252,7 @@ class Upscaler:
         unit = 1.0 if whole else span / FLOAT_UNITS
         lower, upper = (float(bound) / unit for bound in volume.stored_range)
         consistency = DataConsistency(self.kernel, self.scale_factor, max(lower, floor / unit), upper, whole)
-        return FrameCheck(consistency, unit, self.enforce)
+        return FrameCheck(consistency, unit, enforce)
 
     def _tile(self, shape: tuple[int, ...], batch: int, held: int) -> int:
         """Side of the tiles in which so many frames fit into the memory, beside what is held."""

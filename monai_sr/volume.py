@@ -163,6 +163,23 @@ class Consistency:
         )
 
 
+@dataclass(frozen=True)
+class Acquisition:
+    """What a file says of where its image comes from.
+
+    Args:
+        modality: DICOM's Modality, such as MR; empty where it is not known.
+        body_part: DICOM's BodyPartExamined, in capitals; empty where it is not known.
+        has_spacing: whether the file states the size of a pixel; without, 1 mm stands for it.
+        is_derived: whether this software made the image.
+    """
+
+    modality: str = ""
+    body_part: str = ""
+    has_spacing: bool = True
+    is_derived: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """Frames of one series with their geometry, in the values and the type that the file stores.
@@ -178,6 +195,8 @@ class Volume:
         path: the file or folder that was read.
         padding: least and greatest stored value of pixels that hold no image (PixelPaddingValue), or None.
         consistency: of super-resolved frames, by index, those that were made so far.
+        acquisition: what the file says of where the image comes from.
+        findings: of a super-resolved volume, what speaks against it, each a clause with its numbers.
 
     Raises:
         ValueError: if shapes disagree.
@@ -199,6 +218,8 @@ class Volume:
     path: Path
     padding: tuple[float, float] | None = None
     consistency: Mapping[int, Consistency] = field(default_factory=dict)
+    acquisition: Acquisition = Acquisition()
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.array.shape) != 3:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monai_sr.batch.archive import run_archive
-from monai_sr.batch.jobs import Job, plan, run_job
+from monai_sr.batch.jobs import Job, Written, plan, run_job
 from monai_sr.batch.report import Outcome, Status
 
-__all__ = ["Job", "Outcome", "Status", "plan", "run_archive", "run_job"]
+__all__ = ["Job", "Outcome", "Status", "Written", "plan", "run_archive", "run_job"]

@@ -257,7 +257,21 @@ def attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
         output = job.name if status == "done" else None
         images = written.frames if written else 0
         consistency = Consistency.over(written.consistency.values()) if written else None
-        return Outcome(status, job.name, output, job.sources, job.files, images, reason, seconds, consistency)
+        findings = written.findings if written else ()
+        return Outcome(
+            *(
+                status,
+                job.name,
+                output,
+                job.sources,
+                job.files,
+                images,
+                reason,
+                seconds,
+                consistency,
+                findings,
+            )
+        )
 
     try:
         return ended("done", written=run_job(upscaler, job, overwrite=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from monai_sr.batch.pipeline import ahead
@@ -14,6 +15,8 @@ from monai_sr.io.itk import is_itk
 from monai_sr.io.nifti import is_nifti
 from monai_sr.upscaler import Progress, Upscaler
 from monai_sr.volume import Consistency, Volume
+
+_REMEDY = "add --include-derived to upscale it again"
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,11 @@ class Job:
 
 
 def plan(
-    source: Path, destination: Path, series: str | None = None, dicom: DicomOutput | None = None
+    source: Path,
+    destination: Path,
+    series: str | None = None,
+    dicom: DicomOutput | None = None,
+    include_derived: bool = False,
 ) -> list[Job]:
     """What has to be done to upscale a path.
 
@@ -43,27 +50,41 @@ def plan(
             same name.
         series: SeriesInstanceUID, to choose one series of several.
         dicom: how DICOM is written.
+        include_derived: whether what this software made is to be upscaled, too; by default its job refuses.
 
     Returns:
         One job per series or file.
 
     Raises:
-        InputError: if there is nothing to upscale.
+        InputError: if there is nothing to upscale, or some series of several were made by this software.
     """
     if not source.exists():
         raise InputError(f"{source} does not exist: check the path.")
     if not source.is_dir():
         file = _file_destination(source, destination)
-        return [Job(lambda: open_volume(source, series), file, dicom=dicom)]
+        return [Job(partial(_read, partial(open_volume, source, series), include_derived), file, dicom=dicom)]
     if series is not None:
-        return [Job(lambda: open_volume(source, series), destination, dicom=dicom)]
+        chosen = partial(open_volume, source, series)
+        return [Job(partial(_read, chosen, include_derived), destination, dicom=dicom)]
     found = list_series(source)
     if len(found) == 1:
-        return [Job(found[0].read, destination, dicom=dicom)]
+        return [Job(partial(_read, found[0].read, include_derived), destination, dicom=dicom)]
+    # Refused before any is computed.
+    if not include_derived and any(entry.is_derived() for entry in found):
+        raise InputError(
+            f"{source} holds, among others, a series that monai-sr made: {_REMEDY}, or choose one."
+        )
     return [
         Job(entry.read, destination / f"series_{number:04d}", dicom=dicom)
         for number, entry in enumerate(found, start=1)
     ]
+
+
+def _read(read: Callable[[], Volume], include_derived: bool) -> Volume:
+    volume = read()
+    if volume.acquisition.is_derived and not include_derived:
+        raise InputError(f"{volume.path} holds what monai-sr made: take its source, or {_REMEDY}.")
+    return volume
 
 
 @dataclass(frozen=True)
@@ -73,10 +94,12 @@ class Written:
     Args:
         frames: how many.
         consistency: of each frame that was compared with its source, by index.
+        findings: what speaks against the result, each a clause with its numbers.
     """
 
     frames: int
     consistency: Mapping[int, Consistency]
+    findings: tuple[str, ...] = ()
 
 
 def run_job(
@@ -101,7 +124,7 @@ def run_job(
     check_output(volume, job.destination, overwrite, job.dicom)
     with ahead(volume) as read, ahead(upscaler.stream(read, progress)) as finer:
         write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
-    return Written(len(volume.array), finer.consistency)
+    return Written(len(volume.array), finer.consistency, finer.findings)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:

@@ -41,6 +41,7 @@ class Outcome:
         reason: in one sentence, above all why nothing was written; may be empty.
         seconds: time it took.
         consistency: of all frames that were compared with their sources.
+        findings: what speaks against the result, each a clause with its numbers.
     """
 
     status: Status
@@ -52,6 +53,7 @@ class Outcome:
     reason: str = ""
     seconds: float = 0.0
     consistency: Consistency | None = None
+    findings: tuple[str, ...] = ()
 
 
 class Report:

@@ -51,6 +51,12 @@ ConsistencyOption = Annotated[
         help="report how far the result, degraded again, is from its source; enforce that it is not; or off."
     ),
 ]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="Refuse, rather than warn of, what is not like the bundle's training images."
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 

@@ -21,6 +21,7 @@ from monai_sr.cli.common import (
     PrecisionOption,
     RuntimeOption,
     ScaleOption,
+    StrictOption,
     TrustOption,
     WeightsOption,
     advance,
@@ -64,6 +65,7 @@ def upscale(
     force_precision: ForcePrecisionOption = False,
     memory: MemoryOption = "4G",
     consistency: ConsistencyOption = "report",
+    strict: StrictOption = False,
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
@@ -81,7 +83,7 @@ def upscale(
     include_derived: Annotated[
         bool,
         typer.Option(
-            "--include-derived", help="With --recursive, also the series that monai-sr itself made."
+            "--include-derived", help="Also what monai-sr itself made, which is else left alone or refused."
         ),
     ] = False,
     engine: Annotated[
@@ -134,6 +136,7 @@ def upscale(
         "force_precision": force_precision,
         "memory": parse_bytes(memory),
         "consistency": consistency,
+        "strict": strict,
     }
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
@@ -150,13 +153,15 @@ def upscale(
             options, ray_address, Path(source), Path(destination), resume, include_derived, dicom
         )
         return
-    if resume or include_derived or engine == "ray":
-        raise InputError("--resume, --include-derived and --engine ray are for an archive: add --recursive.")
+    if resume or engine == "ray":
+        raise InputError("--resume and --engine ray are for an archive: add --recursive.")
     if by_pacs:
-        upscale_with_pacs(options, source, destination, series, overwrite, allow_private, dicom)
+        upscale_with_pacs(
+            options, source, destination, series, overwrite, allow_private, dicom, include_derived
+        )
         return
     with local_copy(source, allow_private) as path, progress_bar() as bar:
-        jobs = plan(path, Path(destination), series, dicom)
+        jobs = plan(path, Path(destination), series, dicom, include_derived)
         pages = _pages(report, path, jobs, overwrite)
         upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):
@@ -204,6 +209,7 @@ def _write_page(page: Path, job: Job, upscaler: Upscaler, written: Written, over
         upscaler.provenance,
         interpolate=bicubic,
         consistency=written.consistency,
+        findings=written.findings,
         overwrite=overwrite,
     )
     console.print(f"Written: {page}", highlight=False, soft_wrap=True)

@@ -22,6 +22,7 @@ from monai_sr.cli.common import (
     PrecisionOption,
     RuntimeOption,
     ScaleOption,
+    StrictOption,
     TrustOption,
     WeightsOption,
     advance,
@@ -68,6 +69,7 @@ def watch(
     force_precision: ForcePrecisionOption = False,
     memory: MemoryOption = "4G",
     consistency: ConsistencyOption = "report",
+    strict: StrictOption = False,
     modality: Annotated[str | None, typer.Option(help="Only series of this modality, such as MR.")] = None,
     description: Annotated[
         str | None, typer.Option(help="Only series in whose description this regular expression is found.")
@@ -126,6 +128,7 @@ def watch(
         force_precision=force_precision,
         memory=parse_bytes(memory),
         consistency=consistency,
+        strict=strict,
     )
     memory_of_failures = State(state, derived_uid("", "watch", upscaler.provenance))
     watcher = Watcher(
@@ -179,6 +182,7 @@ def upscale_with_pacs(
     overwrite: bool,
     allow_private: bool,
     dicom: DicomOutput | None,
+    include_derived: bool = False,
 ) -> None:
     """Do what `upscale` was asked, where source or destination is a PACS.
 
@@ -190,6 +194,7 @@ def upscale_with_pacs(
         overwrite: replace an earlier output folder.
         allow_private: whether a web address may be off the public internet.
         dicom: how DICOM is written.
+        include_derived: also upscale what this software made.
 
     Raises:
         InputError: if nothing could be done as it stands.
@@ -213,6 +218,7 @@ def upscale_with_pacs(
             overwrite=overwrite,
             allow_private=allow_private,
             dicom=dicom,
+            include_derived=include_derived,
             progress=progress,
         ):
             if outcome.status == "skipped":

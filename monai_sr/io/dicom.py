@@ -21,7 +21,7 @@ from monai_sr.io.dicom_header import quiet_pydicom, read_header, read_instance
 from monai_sr.io.dicom_pixels import decode
 from monai_sr.io.dicom_provenance import is_ours
 from monai_sr.io.dicom_types import DicomSource, Frame, Instance, Place
-from monai_sr.volume import MAX_VOXELS, LazyFrames, Volume
+from monai_sr.volume import MAX_VOXELS, Acquisition, LazyFrames, Volume
 
 _logger = logging.getLogger(__name__)
 
@@ -248,6 +248,12 @@ def _assemble(instances: Sequence[Instance], path: Path, study_series: tuple[tup
         source=DicomSource(tuple(instances), tuple(places), study_series),
         path=path,
         padding=next((instance.padding for instance in instances if instance.padding), None),
+        acquisition=Acquisition(
+            str(instances[0].header.get("Modality") or "").strip().upper(),
+            str(instances[0].header.get("BodyPartExamined") or "").strip().upper(),
+            frames[0].spacing is not None,
+            any(is_ours(instance.header) for instance in instances),
+        ),
     )
 
 

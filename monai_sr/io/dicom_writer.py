@@ -149,7 +149,7 @@ def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> It
 def _told(provenance: Provenance, volume: Volume, frames: Iterable[int]) -> Provenance:
     """With what is known of frames that were made."""
     found = Consistency.over(volume.consistency[frame] for frame in frames if frame in volume.consistency)
-    description = "; ".join(filter(None, (provenance.description, str(found or ""))))
+    description = "; ".join(filter(None, (provenance.description, str(found or ""), *volume.findings)))
     return replace(provenance, description=description)
 
 

@@ -14,7 +14,7 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.encoding import check_encodable, stored_frame
 from monai_sr.io.expansion import check_expansion
-from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Provenance, Source, Volume
+from monai_sr.volume import MAX_FRAME_PIXELS, MAX_VOXELS, Acquisition, Provenance, Source, Volume
 
 _TYPES = {"L": np.uint8, "I;16": np.uint16, "I;16B": np.uint16, "I;16L": np.uint16}
 """Stored type of each of Pillow's grayscale modes."""
@@ -107,6 +107,7 @@ def read_image(path: Path) -> Volume:
         stored_range=(float(limits.min), float(limits.max)),
         source=ImageSource((array.shape[0], array.shape[1], array.shape[2]), array.dtype),
         path=path,
+        acquisition=Acquisition(has_spacing=False),
     )
 
 

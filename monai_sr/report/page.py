@@ -74,6 +74,7 @@ def write_report(
     *,
     interpolate: Interpolation,
     consistency: Mapping[int, Consistency] = MappingProxyType({}),
+    findings: Sequence[str] = (),
     title: str = TITLE,
     overwrite: bool = False,
 ) -> None:
@@ -90,6 +91,7 @@ def write_report(
         interpolate: from frames [n, rows, columns] and a scale factor to the finer frames that
             super-resolution is compared with, such as `monai_sr.evaluate.bicubic`.
         consistency: of the frames that were compared with their sources, by index.
+        findings: what speaks against the result, each a clause.
         title: heading; must not name a patient.
         overwrite: replace an earlier page.
 
@@ -102,6 +104,8 @@ def write_report(
     slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate)
     facts = describe(low, provenance) | {"Shown": shown}
     tables = []
+    if findings:
+        facts["Mind"] = "; ".join(findings)
     if found := Consistency.over(consistency.values()):
         facts["Agreement with the source"] = str(found).capitalize()
         tables.append(_agreement(consistency))

@@ -23,6 +23,12 @@ MARGIN = 1.25
 UNKNOWN_BYTES = 16 * 1024
 """Bytes for each input pixel of a network that cannot be followed, twice what any of ours takes."""
 
+BYTES_IN = 48
+"""What is held for each pixel of a frame that was read, in several types."""
+
+COPIES_OUT = 2
+"""How often a finer frame is held, beside those that are made ahead: as it was made, and as it is encoded."""
+
 EXAMPLE_SIZE = 16
 """Rows and columns of the image on which a network is followed."""
 

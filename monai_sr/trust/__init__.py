@@ -2,5 +2,6 @@
 
 from monai_sr.trust.consistency import DataConsistency
 from monai_sr.trust.frames import FrameCheck
+from monai_sr.trust.guard import DomainGuard, Findings
 
-__all__ = ["DataConsistency", "FrameCheck"]
+__all__ = ["DataConsistency", "DomainGuard", "Findings", "FrameCheck"]

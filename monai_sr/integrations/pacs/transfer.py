@@ -75,6 +75,7 @@ def upscale_by_pacs(
     overwrite: bool = False,
     allow_private: bool = False,
     dicom: DicomOutput | None = None,
+    include_derived: bool = False,
     progress: Callable[[str], Progress] | None = None,
 ) -> Iterator[Outcome]:
     """Upscale from a PACS into a folder, from files into a PACS, or from a PACS into a PACS.
@@ -90,6 +91,7 @@ def upscale_by_pacs(
         overwrite: replace an earlier output folder.
         allow_private: whether a web address may be off the public internet.
         dicom: how DICOM is written.
+        include_derived: also upscale what this software made, else skipped, or refused if named alone.
         progress: makes what is told of (frames done, frames in all) of a named series.
 
     Yields:
@@ -104,7 +106,7 @@ def upscale_by_pacs(
             raise ValueError("source and destination are both paths; use plan and run_job")
         pacs = open_servers(target)[0]
         with local_copy(source, allow_private) as path:
-            yield from _from_files(make_upscaler, path, pacs, series, dicom, progress)
+            yield from _from_files(make_upscaler, path, pacs, series, dicom, include_derived, progress)
         return
     address = parse_address(source)
     if address.study_uid is None:
@@ -123,11 +125,20 @@ def upscale_by_pacs(
         try:
             if target:
                 images = transfer(
-                    upscaler, servers[0], entry, servers[1], dicom, report, address.series_uid is None
+                    upscaler,
+                    servers[0],
+                    entry,
+                    servers[1],
+                    dicom,
+                    report,
+                    address.series_uid is None,
+                    include_derived=include_derived,
                 )
             else:
-                with fetched(servers[0], entry, address.series_uid is None) as path:
-                    job = plan(path, folder, dicom=dicom)[0]
+                with fetched(
+                    servers[0], entry, address.series_uid is None, include_derived=include_derived
+                ) as path:
+                    job = plan(path, folder, dicom=dicom, include_derived=include_derived)[0]
                     images = run_job(upscaler, job, overwrite, report).frames
         except SkippedError as reason:
             yield Outcome("skipped", name, None, (), 0, reason=str(reason))
@@ -152,6 +163,7 @@ def transfer(
     select: bool = True,
     check: Callable[[Path], None] = lambda path: None,
     work: Path | None = None,
+    include_derived: bool = False,
 ) -> int:
     """Upscale a series of a PACS and store what becomes of it.
 
@@ -165,6 +177,7 @@ def transfer(
         select: see `fetched`.
         check: likewise.
         work: folder for what is only needed for the while; the system's by default.
+        include_derived: see `fetched`.
 
     Returns:
         Number of frames.
@@ -174,10 +187,10 @@ def transfer(
         MonaiSRError: with the reason and the remedy.
     """
     with (
-        fetched(source, series, select, check, work) as path,
+        fetched(source, series, select, check, work, include_derived) as path,
         temporary_folder(work) as out,
     ):
-        job = plan(path, out / path.name, dicom=dicom)[0]
+        job = plan(path, out / path.name, dicom=dicom, include_derived=include_derived)[0]
         frames = run_job(upscaler, job, progress=progress).frames
         store(target, job.destination)
     return frames
@@ -190,6 +203,7 @@ def fetched(
     select: bool,
     check: Callable[[Path], None] = lambda path: None,
     work: Path | None = None,
+    include_derived: bool = False,
 ) -> Iterator[Path]:
     """A series of a PACS as a folder, for the while.
 
@@ -199,6 +213,7 @@ def fetched(
         select: whether to skip a series that this software made, or that is of no class of images it knows.
         check: called with the first file, and may raise to skip the rest.
         work: folder to put it in; the system's by default.
+        include_derived: whether what this software made is not skipped.
 
     Yields:
         The folder, named series_HASH.
@@ -216,7 +231,7 @@ def fetched(
             pacs.pause(0)
             if path.stem == "00001":
                 if select:
-                    _select(path)
+                    _select(path, include_derived)
                 check(path)
 
         with _without_folder(parent):
@@ -230,12 +245,13 @@ def _from_files(
     pacs: Pacs,
     series: str | None,
     dicom: DicomOutput | None,
+    include_derived: bool,
     progress: Callable[[str], Progress] | None,
 ) -> Iterator[Outcome]:
     if path.is_file() and (is_image(path) or is_itk(path) or is_nifti(path)):
         raise InputError(f"{path} is no DICOM, which is all that a PACS stores; name a folder as destination")
     with temporary_folder() as out:
-        jobs = plan(path, out / "series", series, dicom)
+        jobs = plan(path, out / "series", series, dicom, include_derived)
         upscaler = make_upscaler()
         for number, job in enumerate(jobs, start=1):
             name = f"series {number} of {len(jobs)}"
@@ -270,12 +286,12 @@ def _find(pacs: Pacs, address: Address) -> list[PacsSeries]:
     return found
 
 
-def _select(path: Path) -> None:
+def _select(path: Path, include_derived: bool) -> None:
     with quiet_pydicom():
         header = read_header(path, ["SOPClassUID", "Rows", "ContributingEquipmentSequence"])
     if header is None or header.get("SOPClassUID") not in _IMAGES or "Rows" not in header:
         raise SkippedError("it is of no kind of image that can be upscaled")
-    if is_ours(header):
+    if is_ours(header) and not include_derived:
         raise SkippedError("monai-sr made it")
 
 

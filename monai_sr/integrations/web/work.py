@@ -19,6 +19,7 @@ from monai_sr.io.dicom_types import DicomSource
 from monai_sr.volume import Volume
 
 if TYPE_CHECKING:
+    from monai_sr.batch import Written
     from monai_sr.upscaler import Upscaler
 
 MODELS = 2
@@ -138,19 +139,28 @@ class Upscale:
         tell("loading", 0, self.frames)
         upscaler = _load(self.choice, self.device, self.memory)
         jobs, before = plan(image_in(images), self.folder / RESULT), 0
+        written: list[Written] = []
         with _Notes(self.folder) as notes:
             for job in jobs:
 
                 def progress(done: int, total: int, before: int = before) -> None:
                     tell("computing", before + done, self.frames)
 
-                before += run_job(upscaler, job, progress=progress).frames
+                written.append(run_job(upscaler, job, progress=progress))
+                before += written[-1].frames
         tell("drawing", self.frames, self.frames)
         reports = []
         for number, job in enumerate(jobs):
             reports.append(self.folder / f"report_{number}.html")
             finer = open_volume(job.destination)
-            write_report(reports[-1], job.read(), finer, upscaler.provenance, interpolate=bicubic)
+            write_report(
+                reports[-1],
+                job.read(),
+                finer,
+                upscaler.provenance,
+                interpolate=bicubic,
+                findings=written[number].findings,
+            )
         shutil.rmtree(images)
         return Made(_packed(self.folder / RESULT), tuple(reports), tuple(notes.texts))
 
