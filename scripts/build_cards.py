@@ -51,6 +51,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         parameters=", ".join(f"x{scale} {_parameters(bundle, scale):,}" for scale in scales or [2]),
         weights=_weights(bundle),
         degradation_version=bundle.card["degradation_version"],
+        domain=_domain(bundle.card["domain"]),
         data=_data(bundle.root),
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
         notes=texts["notes"].get(bundle.name, []),
@@ -116,6 +117,23 @@ def _data(root: Path) -> str:
     return (
         f"{', '.join(parts)}, split by patient. {spacing} Sides of {fewest} to {most} pixels, stored as "
         f"{' and '.join(seen['types'])}, whose 0.1 and 99.9 percentiles lie within {low:g} and {high:g}."
+    )
+
+
+def _domain(stated: dict[str, Any]) -> str:
+    """What `upscale` holds an image against, for a reader."""
+    fewest, most = stated["rows_columns"]
+    sampling = f"sides of {fewest} to {most} pixels, of unknown spacing"
+    if stated["pixel_spacing_mm"]:
+        low, high = stated["pixel_spacing_mm"]
+        sampling = f"pixels of {low:.2f} to {high:.2f} mm"
+    noise, middle, dark = (
+        "{:.1%} to {:.1%}".format(*stated["statistics"][name]) for name in ("noise", "middle", "dark")
+    )
+    return (
+        f"modality {' or '.join(stated['modalities'])}, body part {', '.join(stated['body_parts'])}; at high "
+        f"resolution {sampling}; noise {noise} and median intensity {middle} of the range, background {dark} "
+        f"of the pixels ({stated['files']} files of {stated['patients']} patients, training and validation)"
     )
 
 

@@ -13,6 +13,7 @@ from monai_sr.batch import plan, run_job
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.io import dicom_writer
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
+from monai_sr.trust import Findings
 
 NIFTI = sample_dataset_dir() / "nifti" / "mni152_test.nii.gz"
 SMALL = sample_dataset_dir() / "dicom" / "mr_small" / "MR_small.dcm"
@@ -170,3 +171,39 @@ def test_progress_is_passed_on(upscaler, series, tmp_path):
         upscaler, plan(series, tmp_path / "out")[0], progress=lambda done, total: told.append((done, total))
     )
     assert told == [(1, 2), (2, 2)]
+
+
+class TestDerived:
+    @pytest.fixture
+    def derived(self, upscaler, series, tmp_path):
+        run_job(upscaler, plan(series, tmp_path / "derived")[0])
+        return tmp_path / "derived"
+
+    def test_what_was_made_here_is_refused_unless_wanted(self, upscaler, derived, tmp_path):
+        for source in (derived, derived / "00001.dcm"):
+            (job,) = plan(source, tmp_path / "again")
+            with pytest.raises(InputError, match=r"derived.* holds what monai-sr made.*--include-derived"):
+                run_job(upscaler, job)
+            assert not (tmp_path / "again").exists()
+        (job,) = plan(derived, tmp_path / "again", include_derived=True)
+        assert run_job(upscaler, job).frames == 2
+
+    def test_beside_others_it_is_refused_before_any_is_computed(self, derived, series, tmp_path):
+        shutil.move(derived, series / "derived")
+        with pytest.raises(InputError, match="among others, a series that monai-sr made"):
+            plan(series, tmp_path / "out")
+        assert len(plan(series, tmp_path / "out", include_derived=True)) == 2
+        uid = pydicom.dcmread(sorted(series.glob("*.dcm"))[0]).SeriesInstanceUID
+        assert plan(series, tmp_path / "out", uid)[0].read().acquisition.is_derived is False
+
+
+def test_what_was_found_is_told_and_written(series, tmp_path):
+    class Finding:
+        def __call__(self, volume, intensity_range):
+            return Findings(("pixel spacing 9 mm",), "kspace does not fit")
+
+    upscaler = Upscaler(Nearest(), guard=Finding())
+    job = plan(series, tmp_path / "out")[0]
+    assert run_job(upscaler, job).findings == ("pixel spacing 9 mm", "kspace does not fit")
+    said = pydicom.dcmread(tmp_path / "out" / "00001.dcm").DerivationDescription
+    assert said.endswith("; pixel spacing 9 mm; kspace does not fit")

@@ -49,6 +49,8 @@ def test_a_line_tells_what_became_of_a_job_and_by_what(out):
         "images": 3,
         "reason": "",
         "seconds": 0.5,
+        "consistency": None,
+        "findings": [],
     }
     assert (second["status"], second["output"], second["reason"]) == ("refused", None, "bad.dcm is damaged")
 

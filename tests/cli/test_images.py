@@ -273,3 +273,45 @@ def test_a_report_that_cannot_be_written_is_refused_first(tmp_path, report, more
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+class TestDomain:
+    """That every way leads to the guard; what it finds is tested beside it."""
+
+    @pytest.fixture
+    def scan(self, tmp_path):
+        pixels = np.random.default_rng(0).integers(0, 4096, (40, 40, 1)).astype(np.uint16)
+        source = tmp_path / "in" / "scan.nii.gz"
+        source.parent.mkdir()
+        nibabel.save(nibabel.Nifti1Image(pixels, np.diag([9.0, 9.0, 20.0, 1.0])), source)
+        return source
+
+    def options(self, *more):
+        return ("--bundle", "swift_srgan_mri", "--runtime", "torch", *more)
+
+    def test_it_warns_tells_the_report_and_does_not_enforce(self, scan, tmp_path, caplog):
+        page = tmp_path / "page.html"
+        enforcing = self.options("--consistency", "enforce", "--report", page)
+        assert invoke("upscale", scan, tmp_path / "finer.nii.gz", *enforcing).exit_code == 0
+        for said in ("pixel spacing 9 mm; trained for x2 on 1.03 to 2 mm", "degradation kspace does not fit"):
+            assert said in caplog.text
+            assert said.replace("'", "&#39;") in page.read_text()
+        assert f"{scan} is not like what the bundle was trained on" in caplog.text
+        assert "it was not enforced" in caplog.text
+
+    def test_strict_refuses(self, scan, tmp_path):
+        result = invoke("upscale", scan, tmp_path / "finer.nii.gz", *self.options("--strict"))
+        assert isinstance(result.exception, InputError)
+        assert "pixel spacing 9 mm" in str(result.exception)
+        assert not (tmp_path / "finer.nii.gz").exists()
+
+    def test_an_archive_tells_or_refuses_each(self, scan, tmp_path):
+        told, strict = tmp_path / "told", tmp_path / "strict"
+        archive = ("upscale", scan.parent)
+        assert invoke(*archive, told, "--recursive", *self.options()).exit_code == 0
+        line = json.loads((told / "report.jsonl").read_text())
+        assert line["findings"][0].startswith("pixel spacing 9 mm")
+        assert invoke(*archive, strict, "--recursive", *self.options("--strict")).exit_code == 3
+        line = json.loads((strict / "report.jsonl").read_text())
+        assert line["status"] == "refused"
+        assert "pixel spacing 9 mm" in line["reason"]
