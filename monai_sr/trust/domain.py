@@ -130,7 +130,8 @@ class Domain:
         if seen:
             # What a file says of itself weighs more than what it looks like.
             others = {} if volume.acquisition.modality else self.others
-            findings += [self._looks(seen, others), self._noise(seen[0])]
+            looks, noise = self._looks(seen, others), self._noise(seen[0])
+            findings += [looks, "" if noise in looks else noise]
         return tuple(filter(None, findings))
 
     def misfit(self, found: Mapping[str, float], scale_factor: int, kernel: str) -> str:
@@ -187,7 +188,7 @@ class Domain:
         seen = volume.spacing[:2]
         if low / SPACING_MARGIN <= min(seen) and max(seen) <= high * SPACING_MARGIN:
             return ""
-        spacing = " x ".join(f"{value:.3g}" for value in dict.fromkeys(seen))
+        spacing = " x ".join(dict.fromkeys(f"{value:.3g}" for value in seen))
         return f"pixel spacing {spacing} mm; trained for x{scale_factor} on {low:.3g} to {high:.3g} mm"
 
     def _looks(self, seen: Sequence[Mapping[str, float]], others: Mapping[str, Likeness]) -> str:

@@ -98,6 +98,10 @@ def test_every_way_gives_the_same(upscale, empty_orthanc, make_dicom, tmp_path):
     outcomes = upscale(address, tmp_path / "many")
     assert sorted(outcome.status for outcome in outcomes) == ["done", "skipped"]
     assert images(tmp_path / "many") == images(tmp_path / "one")
+    with pytest.raises(InputError, match="add --include-derived"):
+        upscale(f"{address}/series/{derived}", tmp_path / "again")
+    (again,) = upscale(f"{address}/series/{derived}", tmp_path / "again", include_derived=True)
+    assert (again.status, again.images) == ("done", 3)
     assert [path.name[:7] for path in (tmp_path / "many").iterdir()] == ["series_"]
 
 
