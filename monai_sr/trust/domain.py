@@ -152,7 +152,7 @@ class Domain:
         for name, axis in _AXES.items():
             low, high = limits[name]
             if not low <= found[name] <= high:
-                fall = 0.0 - found[name]
+                fall = round(-found[name], 2) + 0.0  # never -0.00
                 parts.append(f"by {fall:.2f} along {axis} where {kernel} gives {-high:.2f} to {-low:.2f}")
         if not parts:
             return ""
@@ -167,9 +167,9 @@ class Domain:
         modality, body_part = volume.acquisition.modality, volume.acquisition.body_part
         if modality and modality not in self.modalities:
             name = modality if modality in MODALITIES else "another"
-            findings.append(f"modality {name}; trained on {', '.join(self.modalities)}")
+            findings.append(f"modality {name}, trained on {', '.join(self.modalities)}")
         if body_part and self.body_parts and body_part not in self.body_parts:
-            findings.append(f"another body part; trained on {', '.join(self.body_parts)}")
+            findings.append(f"another body part, trained on {', '.join(self.body_parts)}")
         return findings
 
     def _sampling(self, volume: Volume, scale_factor: int) -> str:
@@ -180,7 +180,7 @@ class Domain:
             if low / SPACING_MARGIN <= min(rows, columns) and max(rows, columns) <= high * SPACING_MARGIN:
                 return ""
             return (
-                f"{rows} x {columns} pixels; trained for x{scale_factor} on sides of {low:.0f} to {high:.0f}"
+                f"{rows} x {columns} pixels, trained for x{scale_factor} on sides of {low:.0f} to {high:.0f}"
             )
         if not volume.acquisition.has_spacing:
             return ""
@@ -189,7 +189,7 @@ class Domain:
         if low / SPACING_MARGIN <= min(seen) and max(seen) <= high * SPACING_MARGIN:
             return ""
         spacing = " x ".join(dict.fromkeys(f"{value:.3g}" for value in seen))
-        return f"pixel spacing {spacing} mm; trained for x{scale_factor} on {low:.3g} to {high:.3g} mm"
+        return f"pixel spacing {spacing} mm, trained for x{scale_factor} on {low:.3g} to {high:.3g} mm"
 
     def _looks(self, seen: Sequence[Mapping[str, float]], others: Mapping[str, Likeness]) -> str:
         """Pixels that are unlike those of training, or more like those of other images."""

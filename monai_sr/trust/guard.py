@@ -131,7 +131,7 @@ class DomainGuard:
             _logger.warning("%s is not like what the bundle was trained on: %s", volume.path, text)
         misfit = self._domain.misfit(found, self._scale_factor, self._kernel) if self._kernel else ""
         if misfit and self._enforce:
-            misfit += "; it was not enforced"
+            misfit += ", so it was not enforced"
             _logger.warning("%s: %s", volume.path, misfit)
         return Findings(outside, misfit)
 

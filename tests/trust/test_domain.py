@@ -50,7 +50,7 @@ class TestCompare:
     def test_pixels_of_twice_another_size_are_outside_with_the_numbers(self, mri, spacing):
         (finding,) = mri.compare(volume(spacing), [typical()], 2)
         assert finding.startswith(f"pixel spacing {spacing[0]:.3g}")
-        assert finding.endswith("mm; trained for x2 on 1.03 to 2 mm")
+        assert finding.endswith("mm, trained for x2 on 1.03 to 2 mm")
 
     def test_the_scale_counts(self, mri):
         assert mri.compare(volume((3.5, 3.5)), [typical()], 4) == ()
@@ -69,12 +69,12 @@ class TestCompare:
 
     def test_another_modality_and_body_part(self, mri):
         findings = mri.compare(volume(modality="CT", body_part="ABDOMEN"), [typical()], 2)
-        assert findings[0] == "modality CT; trained on MR"
-        assert findings[1].startswith("another body part; trained on BRAIN")
+        assert findings[0] == "modality CT, trained on MR"
+        assert findings[1].startswith("another body part, trained on BRAIN")
 
     def test_what_stands_in_a_tag_is_not_repeated(self, mri):
         findings = mri.compare(volume(modality="DOE^JANE", body_part="DOE^JANE"), [], 2)
-        assert findings[0] == "modality another; trained on MR"
+        assert findings[0] == "modality another, trained on MR"
         assert "DOE" not in "".join(findings)
 
     def test_pixels_like_another_modality_s(self, mri):

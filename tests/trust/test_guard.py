@@ -47,7 +47,7 @@ def guard(enforce=False, strict=False, card=CARD):
 def test_what_is_outside_is_warned_of_by_its_source_and_numbers(caplog):
     found = guard()(volume(slices(), spacing=6.0, modality="MR"), RANGE)
     (finding,) = found.outside
-    assert finding == "pixel spacing 6 mm; trained for x2 on 1.03 to 2 mm"
+    assert finding == "pixel spacing 6 mm, trained for x2 on 1.03 to 2 mm"
     assert f"scan.nii is not like what the bundle was trained on: {finding}" in caplog.text
     assert found.told[0] == finding
 
@@ -58,7 +58,7 @@ def test_what_is_within_is_passed_in_silence(caplog):
 
 
 def test_strict_refuses_with_all_of_them():
-    text = "scan.nii is not like .*modality CT; trained on MR; pixel spacing 6 mm.*leave out --strict"
+    text = "scan.nii is not like .*modality CT, trained on MR; pixel spacing 6 mm.*leave out --strict"
     with pytest.raises(InputError, match=text):
         guard(strict=True)(volume(slices(), spacing=6.0, modality="CT"), RANGE)
 
@@ -69,7 +69,7 @@ def test_a_degradation_that_does_not_fit_is_told_and_not_enforced(caplog):
     assert told.misfit.startswith("the degradation kspace does not fit")
     assert "kspace" not in caplog.text
     found = guard(enforce=True)(blurred, RANGE)
-    assert found.misfit == f"{told.misfit}; it was not enforced"
+    assert found.misfit == f"{told.misfit}, so it was not enforced"
     assert not found.fits
     assert f"scan.nii: {found.misfit}" in caplog.text
 
