@@ -52,6 +52,31 @@ def scale_affine(affine: ArrayLike, scale_factor: int) -> NDArray[np.float64]:
     return matrix @ finer_to_coarse
 
 
+def scale_slices(affine: ArrayLike, ratio: float) -> NDArray[np.float64]:
+    """Affine of the same field of view with slices `ratio` times finer.
+
+    Args:
+        affine: voxel-to-world matrix, shape (4, 4), in mm; its third voxel axis is across slices.
+        ratio: finer slices for each slice, above 0; a whole number or not.
+
+    Returns:
+        Matrix of shape (4, 4), in mm: slice distance divided, origin at the first finer slice's centre.
+
+    Raises:
+        ValueError: if `ratio` is not above 0.
+
+    Example:
+        >>> scale_slices(np.diag([1, 1, 4, 1]), 4)[2].tolist()
+        [0.0, 0.0, 1.0, -1.5]
+    """
+    if ratio <= 0:
+        raise ValueError(f"ratio is {ratio}; give one above 0")
+    matrix = np.array(affine, np.float64)
+    matrix[:3, 3] += (1 / ratio - 1) / 2 * matrix[:3, 2]
+    matrix[:3, 2] /= ratio
+    return matrix
+
+
 def scale_image_position(
     position: ArrayLike, orientation: ArrayLike, pixel_spacing: ArrayLike, scale_factor: int
 ) -> NDArray[np.float64]:

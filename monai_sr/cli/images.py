@@ -31,6 +31,14 @@ from monai_sr.cli.common import (
     parse_bytes,
     progress_bar,
 )
+from monai_sr.cli.through_plane import (
+    SelfSupervisedOption,
+    SliceFactorOption,
+    SliceProfileOption,
+    ThroughPlaneOption,
+    find_slices,
+    refuse_without_through_plane,
+)
 from monai_sr.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 
 
 def upscale(
+    context: typer.Context,
     source: Annotated[
         str,
         typer.Argument(
@@ -109,6 +118,10 @@ def upscale(
         ),
     ] = None,
     trust: TrustOption = False,
+    through_plane: ThroughPlaneOption = False,
+    self_supervised: SelfSupervisedOption = False,
+    slice_profile: SliceProfileOption = "box",
+    slice_factor: SliceFactorOption = None,
 ) -> None:
     """Super-resolve an image, a DICOM series or an archive, keeping geometry, values and identity.
 
@@ -121,6 +134,10 @@ def upscale(
     from monai_sr.upscaler import Upscaler
     from monai_sr.volume import Consistency
 
+    if through_plane:
+        find_slices(context)
+        return
+    refuse_without_through_plane(context)
     dicom = None
     if transfer_syntax is not None or secondary_capture:
         dicom = DicomOutput(transfer_syntax or "explicit", secondary_capture)

@@ -111,18 +111,18 @@ def write_dicom(
     with quiet_pydicom():
         if is_single_file(path):
             with atomic_file(path) as file:
-                _write(*next(images(volume, source, provenance)), syntax, file)
+                write_image_file(*next(images(volume, source, provenance)), syntax, file)
             return
         with atomic_folder(path) as folder:
             for number, image in enumerate(images(volume, source, provenance), start=1):
-                _write(*image, syntax, folder / f"{number:05d}.dcm")
+                write_image_file(*image, syntax, folder / f"{number:05d}.dcm")
 
 
-_Image = tuple[Path, Callable[[], Dataset], list[np.ndarray]]
+Image = tuple[Path, Callable[[], Dataset], list[np.ndarray]]
 """The source's file, what makes the derived header, and the finer frames."""
 
 
-def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[Image]:
     """An image for each of the source's files."""
     series = derive_series(source, provenance)
     # The volume's frames are sorted by position, a file's keep its own order.
@@ -135,7 +135,7 @@ def _derived(volume: Volume, source: DicomSource, provenance: Provenance) -> Ite
         yield instance.path, partial(derive_header, instance, series, told), frames
 
 
-def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
+def _captures(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[Image]:
     """An image for each frame, in the volume's order."""
     series = derive_series(source, provenance, "secondary capture series")
     for number, place in enumerate(source.places):
@@ -153,9 +153,23 @@ def _told(provenance: Provenance, volume: Volume, frames: Iterable[int]) -> Prov
     return replace(provenance, description=description)
 
 
-def _write(
+def write_image_file(
     source: Path, header: Callable[[], Dataset], frames: list[np.ndarray], syntax: UID, file: Path
 ) -> None:
+    """Write one derived image.
+
+    Args:
+        source: file that it derives from, for messages.
+        header: makes the derived header.
+        frames: stored values.
+        syntax: the transfer syntax.
+        file: to write.
+
+    Raises:
+        InputError: if the image is larger than a file can hold.
+        MonaiSRError: if the header cannot be written.
+        OSError: if the disk refuses.
+    """
     size = sum(frame.nbytes for frame in frames)
     if size > _MAX_LENGTH:
         raise InputError(f"{source} would need over 4 GiB in one file; use a smaller scale factor")

@@ -5,6 +5,7 @@ from monai_sr.networks.discriminators import SRGANDiscriminator, SwiftSRGANDiscr
 from monai_sr.networks.edsr import EDSR
 from monai_sr.networks.mobilenet_v2 import MobileNetV2Features
 from monai_sr.networks.published import edsr_state_dict, rgb_to_gray_state_dict
+from monai_sr.networks.slice_interpolator import SliceInterpolator
 from monai_sr.networks.srresnet import SRResNet
 from monai_sr.networks.swift_srgan import SwiftSRGAN
 from monai_sr.networks.vgg19 import VGG19Features
@@ -14,6 +15,7 @@ __all__ = [
     "MobileNetV2Features",
     "SRGANDiscriminator",
     "SRResNet",
+    "SliceInterpolator",
     "SwiftSRGAN",
     "SwiftSRGANDiscriminator",
     "VGG19Features",
