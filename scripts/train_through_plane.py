@@ -18,6 +18,7 @@ from monai_sr.networks import SliceInterpolator
 from monai_sr.through_plane.grid import SliceGrid
 from monai_sr.through_plane.through_plane import RECORD, WEIGHTS
 from monai_sr.through_plane.training import SLICES, PatchSampler, train
+from monai_sr.weights import read_weights
 
 MAX_PLANES = 64
 """Of one volume in one orientation, evenly spaced, so that no volume outweighs the others."""
@@ -72,9 +73,10 @@ def main() -> None:
     parser.add_argument(
         "--leave-out", nargs="*", default=[], metavar="PATIENT", help="patients kept for the benchmark"
     )
-    parser.add_argument("--iterations", type=int, default=4800)
-    parser.add_argument("--learning-rate", type=float, default=8e-4)
+    parser.add_argument("--iterations", type=int, default=2000)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--initial", type=Path, help="weights to begin with, of an earlier training")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
 
@@ -87,6 +89,10 @@ def main() -> None:
     ]
     planes = [plane for entry in used for plane in sharp_planes(Path(entry["label"]))]
     network = SliceInterpolator()
+    before = []
+    if arguments.initial is not None:
+        read_weights(arguments.initial).load_into(network)
+        before = json.loads(arguments.initial.with_name(RECORD.name).read_text(encoding="utf-8"))["trainings"]
     losses: list[float] = []
     log: list[tuple[int, float]] = []
 
@@ -111,11 +117,16 @@ def main() -> None:
         "patients": sorted({entry["patient"] for entry in used}),
         "left_out": sorted(arguments.leave_out),
         "planes": len(planes),
-        "iterations": arguments.iterations,
-        "learning_rate": arguments.learning_rate,
-        "seed": arguments.seed,
         "torch": torch.__version__,
-        "loss_relative_to_the_smoothest": log,
+        "trainings": [
+            *before,
+            {
+                "iterations": arguments.iterations,
+                "learning_rate": arguments.learning_rate,
+                "seed": arguments.seed,
+                "loss": log,
+            },
+        ],
     }
     arguments.out.with_name(RECORD.name).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -105,3 +105,16 @@ def test_regular_stack_has_no_findings():
 
 def test_missing_slice_is_found():
     assert geometry.spacing_findings([0, 3, 6, 12]) == ["uneven steps between slices (3 to 6 mm)"]
+
+
+@pytest.mark.parametrize("ratio", [4, 2.5, 1 / 3])
+def test_finer_slices_fill_the_same_field_of_view(plane, ratio):
+    affine = geometry.slice_affine([[1, 2, 3]], plane, [0.9, 0.6], 4.0)
+    finer = geometry.scale_slices(affine, ratio)
+    np.testing.assert_allclose(finer[:3, :2], affine[:3, :2])
+    for corner in np.ndindex(2, 2, 2):
+        row, column, frame = np.multiply(corner, (8, 9, 30)) - 0.5
+        after = finer @ [row, column, (frame + 0.5) * ratio - 0.5, 1]
+        np.testing.assert_allclose(after, affine @ [row, column, frame, 1])
+    with pytest.raises(ValueError, match="ratio is 0"):
+        geometry.scale_slices(affine, 0)

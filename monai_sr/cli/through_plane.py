@@ -76,6 +76,7 @@ def find_slices(context: typer.Context) -> None:
     from monai_sr.io.remote import local_copy
     from monai_sr.runtimes import choose_device
     from monai_sr.through_plane import ThroughPlane
+    from monai_sr.volume import Consistency
 
     given: dict[str, Any] = context.params
     for name in sorted(_given(context) - _OWN - _SHARED - {"through_plane"}):
@@ -100,6 +101,8 @@ def find_slices(context: typer.Context) -> None:
             count, distance = len(written.array), written.spacing[2]
             text = f"Written: {job.destination}, {count} slices {distance:.4g} mm apart"
             console.print(text, highlight=False, soft_wrap=True)
+            if found := Consistency.over(written.consistency.values()):
+                console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
 
 
 def _given(context: typer.Context) -> set[str]:

@@ -15,6 +15,8 @@ EXPONENT = 1.0
 _SMOOTHING = 2.0
 """Standard deviation, in samples of the spectrum, that a magnitude is smoothed by."""
 
+_BORDERS = ("wrap", "wrap", "mirror")
+
 
 def accumulate(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Average the spectra, each weighed by its own magnitude (Fourier burst accumulation).
@@ -36,11 +38,12 @@ def accumulate(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         >>> bool(np.allclose(accumulate([volume, volume]), volume, atol=1e-6))
         True
     """
+    # Only half of the last axis' frequencies is there, from 0 on; the others are all there, and periodic.
     total: NDArray[np.complex64] | None = None
     weights = np.float32(0)
     for volume in volumes:
         spectrum = fft.rfftn(volume)
-        weight = gaussian_filter(np.abs(spectrum), _SMOOTHING, mode="wrap") ** EXPONENT
+        weight = gaussian_filter(np.abs(spectrum), _SMOOTHING, mode=_BORDERS) ** EXPONENT
         weight += np.finfo(np.float32).tiny
         spectrum *= weight
         total = spectrum if total is None else total + spectrum

@@ -22,7 +22,7 @@ from monai_sr.survey import survey
 from monai_sr.through_plane.fusion import accumulate
 from monai_sr.through_plane.grid import SliceGrid
 from monai_sr.through_plane.restoration import Restoration
-from monai_sr.through_plane.training import SLICES, PatchSampler, train
+from monai_sr.through_plane.training import SLICES, WIDTH, PatchSampler, train
 from monai_sr.volume import Consistency, Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
@@ -279,6 +279,7 @@ class ThroughPlane:
             self.iterations,
             LEARNING_RATE,
             self._device,
+            min(WIDTH, *slices.shape[1:]),
             lambda number, loss: advance(1),
         )
         return network

@@ -18,7 +18,7 @@ from monai_sr.geometry import scale_slices
 from monai_sr.intensity import IntensityRange
 from monai_sr.io import read_volume
 from monai_sr.through_plane import ThroughPlane
-from monai_sr.through_plane.grid import SliceGrid
+from monai_sr.through_plane.grid import PROFILES, SliceGrid
 from monai_sr.through_plane.restoration import Restoration
 from monai_sr.volume import Volume
 
@@ -86,26 +86,20 @@ def psnr(result: np.ndarray, truth: np.ndarray) -> float:
     return float(10 * np.log10((greatest - least) ** 2 / difference))
 
 
-def volumes(truth: Volume, own: bool) -> Iterator[dict[str, object]]:
+def volumes(truth: Volume, profiles: list[str], own: bool) -> Iterator[dict[str, object]]:
     """A row of scores for each factor and profile."""
     for factor in FACTORS:
-        for profile in ("box", "gaussian"):
+        for profile in profiles:
             low = decimated(truth, factor, profile)
             slices, whole = np.asarray(low.array), np.asarray(truth.array)
             smooth = np.tensordot(SliceGrid(len(slices), len(whole), 1.0, profile).interpolation, slices, 1)
             scores = {"bspline": bspline(slices, factor), "smoothest": smooth}
             seconds = {}
-            for name, assumed, trains in (
-                ("through-plane", profile, False),
-                ("other profile assumed", "gaussian" if profile == "box" else "box", False),
-                ("self-supervised", profile, True),
-            ):
-                if trains and not own:
-                    continue
+            for name in ("through-plane", "self-supervised")[: 1 + own]:
                 start = time.perf_counter()
-                finer = ThroughPlane.released(assumed, trains, memory=2**36)(low, slice_factor=factor)
+                through = ThroughPlane.released(profile, name == "self-supervised", memory=2**36)
+                scores[name] = np.asarray(through(low, slice_factor=factor).array)
                 seconds[name] = round(time.perf_counter() - start, 1)
-                scores[name] = np.asarray(finer.array)
             psnrs = {name: round(psnr(result, whole), 2) for name, result in scores.items()}
             yield {"factor": factor, "profile": profile, "psnr": psnrs, "seconds": seconds}
 
@@ -154,6 +148,7 @@ def main() -> None:
         "--left-out", nargs="*", default=[], metavar="PATIENT", help="of the training part, scored too"
     )
     parser.add_argument("--self-supervised", action="store_true", help="score that too, which takes long")
+    parser.add_argument("--profiles", nargs="*", choices=PROFILES, default=list(PROFILES))
     parser.add_argument("--json", type=Path, help="file for the scores")
     arguments = parser.parse_args()
     entries = load_part(arguments.datalist, "test")
@@ -164,7 +159,7 @@ def main() -> None:
     for entry in entries:
         volume = read_volume(entry["label"])
         isotropic = max(volume.spacing) <= ISOTROPIC * min(volume.spacing)
-        rows = volumes(axial(volume), arguments.self_supervised) if isotropic else planes(volume)
+        rows = volumes(axial(volume), arguments.profiles, arguments.self_supervised) if isotropic else planes(volume)
         for row in rows:
             found["volumes" if isotropic else "planes"].append({"volume": Path(entry["label"]).name, **row})
             print(json.dumps(row), flush=True)
