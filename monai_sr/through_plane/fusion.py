@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter
 
-EXPONENT = 1.0
+EXPONENT = 3.0
 """Of a magnitude; 0 would average, and a large one take the largest alone."""
 
 _SMOOTHING = 2.0
 """Standard deviation, in samples of the spectrum, that a magnitude is smoothed by."""
 
+_LEAST = np.float32(1e-9)
 _BORDERS = ("wrap", "wrap", "mirror")
 
 
@@ -43,8 +44,9 @@ def accumulate(volumes: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     weights = np.float32(0)
     for volume in volumes:
         spectrum = fft.rfftn(volume)
-        weight = gaussian_filter(np.abs(spectrum), _SMOOTHING, mode=_BORDERS) ** EXPONENT
-        weight += np.finfo(np.float32).tiny
+        magnitude = gaussian_filter(np.abs(spectrum), _SMOOTHING, mode=_BORDERS)
+        # As large as the number of voxels at most for intensities about 1, which a power would overflow.
+        weight = (magnitude / np.float32(volume.size) + _LEAST) ** EXPONENT
         spectrum *= weight
         total = spectrum if total is None else total + spectrum
         weights = weights + weight

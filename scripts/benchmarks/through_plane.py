@@ -159,7 +159,11 @@ def main() -> None:
     for entry in entries:
         volume = read_volume(entry["label"])
         isotropic = max(volume.spacing) <= ISOTROPIC * min(volume.spacing)
-        rows = volumes(axial(volume), arguments.profiles, arguments.self_supervised) if isotropic else planes(volume)
+        rows = (
+            volumes(axial(volume), arguments.profiles, arguments.self_supervised)
+            if isotropic
+            else planes(volume)
+        )
         for row in rows:
             found["volumes" if isotropic else "planes"].append({"volume": Path(entry["label"]).name, **row})
             print(json.dumps(row), flush=True)
