@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from monai_sr.io import read_volume
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
-from tests.cli.commands import invoke, monai_sr
+from tests.cli.commands import invoke
 
 
 @pytest.fixture
@@ -25,9 +25,10 @@ def thick(tmp_path):
 
 
 def test_nifti_becomes_isotropic(thick, tmp_path):
-    result = monai_sr("upscale", thick, tmp_path / "thin.nii.gz", "--through-plane")
-    assert result.returncode == 0, result.stderr
-    assert "12 slices 1 mm apart" in result.stdout
+    result = invoke("upscale", thick, tmp_path / "thin.nii.gz", "--through-plane")
+    assert result.exit_code == 0, result.output
+    assert "12 slices 1 mm apart" in result.output
+    assert "box slice profile" in result.output
     image = nibabel.load(tmp_path / "thin.nii.gz")
     assert image.shape == (48, 48, 12)
     np.testing.assert_allclose(image.header.get_zooms(), 1)
