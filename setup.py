@@ -101,6 +101,7 @@ setup(
         "monai_sr.integrations.web": ["static/*"],
         "monai_sr.report": ["assets/*.j2", "assets/*.css", "assets/*.js", "assets/vendor/*"],
         "monai_sr.study": ["assets/*"],
+        "monai_sr.through_plane": ["weights.*"],
         "monai_sr.sample": ["README.md", "datalist.json", "*/*.nii.gz", "dicom/*/*.dcm"],
         "monai_sr._bundles": ["[!_]*/LICENSE", "[!_]*/configs/*", "[!_]*/docs/*", "[!_]*/models/*.pt"],
     },

@@ -151,9 +151,8 @@ class Consistency:
         if not found:
             return None
         rms = float(np.sqrt(np.mean([frame.rms**2 for frame in found])))
-        return cls(
-            found[0].kernel, max(frame.largest for frame in found), rms, all(frame.enforced for frame in found)
-        )
+        largest = max(frame.largest for frame in found)
+        return cls(found[0].kernel, largest, rms, all(frame.enforced for frame in found))
 
     def __str__(self) -> str:
         """For a reader."""

@@ -73,8 +73,8 @@ class FrameCheck:
         """Say so of the first frame that no change makes agree, since a series has many alike."""
         if not self._has_warned:
             _logger.warning(
-                "no frame within the range of values agrees with frame %d (the nearest differs by %.3g): by the "
-                "degradation %s it was hardly made. It is left as the network made it, as are others like it",
+                "no frame within the range of values agrees with frame %d (the nearest differs by %.3g): the "
+                "degradation %s hardly made it. It is left as the network made it, as are others like it",
                 index + 1,
                 largest * self._unit,
                 self._consistency.kernel,
