@@ -218,4 +218,4 @@ def _places(tissue: NDArray[np.bool_], scale_factor: int, generator: np.random.G
 
 
 def _degrade(degradation: Degradation, image: Frames) -> NDArray[np.float32]:
-    return np.asarray(degradation(torch.from_numpy(np.ascontiguousarray(image))[None]))[0]
+    return np.asarray(degradation(torch.from_numpy(np.ascontiguousarray(image))[None])[0])

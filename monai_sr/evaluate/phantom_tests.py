@@ -41,7 +41,7 @@ PHANTOM_CONVENTIONS = {
     "low-resolution pixel in which the image, averaged over one, differs from the phantom by more than "
     f"{LEAST_CONTRAST:g} and, with noise, by more than {SIGMAS:g} standard deviations of bicubic's own "
     "difference",
-    "edge": "10% to 90%, and modulation transfer, by the slanted-edge method of ISO 12233; 5 degrees, no noise",
+    "edge": "10% to 90%, and modulation transfer, by the slanted-edge method of ISO 12233, without noise",
     "bars": f"cosine bars without noise: at {FINE:g} of the low-resolution Nyquist frequency the modulation "
     f"shown, 1 if all; at {TOO_FINE:g}, which low resolution cannot hold, the root mean square of what is "
     "shown beside them, of theirs",
@@ -163,4 +163,4 @@ def _bars(enlarge: Enlarge, degradation: Degradation, scale_factor: int) -> dict
 
 
 def _degrade(degradation: Degradation, image: phantoms.Image) -> NDArray[np.float32]:
-    return np.asarray(degradation(torch.from_numpy(image)[None]))[0]
+    return np.asarray(degradation(torch.from_numpy(image)[None])[0])

@@ -97,7 +97,7 @@ def bars(scale_factor: int, frequency: float) -> Image:
 def _across(scale_factor: int) -> NDArray[np.float64]:
     """Distance from a line through the middle, a little off the columns, in high-resolution pixels."""
     places = np.arange(SIZE * scale_factor) - (SIZE * scale_factor - 1) / 2
-    return np.add.outer(places * math.sin(ANGLE), places * math.cos(ANGLE))
+    return np.asarray(np.add.outer(places * math.sin(ANGLE), places * math.cos(ANGLE)))
 
 
 def _framed(middle: NDArray[np.float64], scale_factor: int) -> Image:
@@ -111,4 +111,5 @@ def _framed(middle: NDArray[np.float64], scale_factor: int) -> Image:
     weight = np.minimum.outer(inside, inside)
     half = np.arange(len(image)) < len(image) / 2
     frame = np.where(half[:, None] == half[None], 0.0, 1.0)
-    return (weight * image + (1 - weight) * gaussian_filter(frame, 2.0 * scale_factor)).astype(np.float32)
+    framed = weight * image + (1 - weight) * gaussian_filter(frame, 2.0 * scale_factor)
+    return np.asarray(framed, dtype=np.float32)

@@ -121,7 +121,7 @@ def _measure(profile: Array) -> EdgeResponse:
     kept = frequencies <= 0.5
     # Averaging within bins and subtracting neighbours each multiply by this.
     bins = np.sinc(frequencies[kept] / OVERSAMPLING)
-    transfer = spectrum[kept] / spectrum[0] / bins**2
+    transfer = np.asarray(spectrum[kept] / spectrum[0] / bins**2, dtype=np.float64)
     return EdgeResponse(frequencies[kept], transfer, most - tenth, overshoot)
 
 
