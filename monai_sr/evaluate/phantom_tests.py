@@ -16,7 +16,7 @@ from monai_sr.evaluate.lesions import LESION_METRICS, NOISE, Enlarge, score_lesi
 from monai_sr.evaluate.pairs import Degradation
 from monai_sr.metrics import edge_response
 
-REPEATS = 32
+REPEATS = 16
 """Noisy images of each phantom without structure."""
 LEAST_CONTRAST = 0.02
 SIGMAS = 5.0

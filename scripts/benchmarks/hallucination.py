@@ -1,6 +1,6 @@
 """Measure what the released bundles make up: on test slices, by inserted lesions and on phantoms.
 
-The numbers are kept in hallucination.json, beside this script; `scripts/build_cards.py` shows them in the cards.
+The numbers are kept in hallucination.json, beside this script; the model cards show them.
 """
 
 from __future__ import annotations
