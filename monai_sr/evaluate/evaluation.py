@@ -145,9 +145,9 @@ def evaluate(
         raise ValueError(f"upscalers are {list(upscalers)}; give at least one, each of a name of its own")
     if not items:
         raise InputError("there is no file to evaluate: name at least one")
+    if hallucination and _is_random(degradation):
+        raise ValueError("degradation is random; give one that is not, or leave hallucination out")
     if isinstance(degradation, Randomizable):
-        if hallucination:
-            raise ValueError("degradation is random; hallucination needs the same for each image, give such")
         degradation.set_random_state(seed=SEED)
     out_dir = Path(out_dir)
     for item in items:
@@ -187,6 +187,11 @@ def evaluate(
 def file_stem(name: str) -> str:
     """A method's name as part of a file's name: lower case letters, digits and underscores."""
     return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+
+
+def _is_random(degradation: Degradation) -> bool:
+    parts = getattr(degradation, "transforms", None)  # a MONAI Compose is always Randomizable itself
+    return any(map(_is_random, parts)) if parts is not None else isinstance(degradation, Randomizable)
 
 
 def _by_patient(items: Sequence[EvaluationItem]) -> list[list[tuple[int, EvaluationItem]]]:
