@@ -25,6 +25,7 @@ FINE, TOO_FINE = 0.75, 1.25
 
 PHANTOM_METRICS = {
     "false_structures": "false structures per megapixel",
+    "standing_out": "of them standing out of the own noise",
     "noise_gain": "noise, of bicubic's",
     "edge_spread": "edge spread, low-resolution pixels",
     "overshoot": "overshoot",
@@ -39,8 +40,8 @@ PHANTOM_CONVENTIONS = {
     "false structures": "on a flat and on a smoothly shaded phantom, each without noise and "
     f"{REPEATS} times with Gaussian noise of {NOISE:g} in low resolution: connected regions of at least one "
     "low-resolution pixel in which the image, averaged over one, differs from the phantom by more than "
-    f"{LEAST_CONTRAST:g} and, with noise, by more than {SIGMAS:g} standard deviations of bicubic's own "
-    "difference",
+    f"{LEAST_CONTRAST:g} and, with noise, by more than {SIGMAS:g} standard deviations of the noise that "
+    "bicubic lets through; standing out: of the noise that the method itself shows, if that is more",
     "edge": "10% to 90%, and modulation transfer, by the slanted-edge method of ISO 12233, without noise",
     "bars": f"cosine bars without noise: at {FINE:g} of the low-resolution Nyquist frequency the modulation "
     f"shown, 1 if all; at {TOO_FINE:g}, which low resolution cannot hold, the root mean square of what is "
@@ -107,8 +108,8 @@ def _false_structures(
 ) -> dict[str, dict[str, float]]:
     """Rate of structures where there are none, and how much noise comes through."""
     generator = np.random.default_rng(0)
-    counts = dict.fromkeys(methods, 0)
-    spreads: dict[str, list[float]] = {name: [] for name in methods}
+    counts = {name: np.zeros(2, dtype=int) for name in methods}
+    gains: dict[str, list[float]] = {name: [] for name in methods}
     part = (slice(None), *phantoms.inner(scale_factor))
     pixels = 0
     for phantom in (phantoms.flat(scale_factor), phantoms.smooth(scale_factor)):
@@ -117,24 +118,32 @@ def _false_structures(
         noise[0] = 0
         low = (clean + noise).astype(np.float32)
         usual = (BASELINES["bicubic"](low, scale_factor) - phantom)[part]
-        averaged = uniform_filter(usual[1:], (0, scale_factor, scale_factor))
-        thresholds = [LEAST_CONTRAST] + [max(LEAST_CONTRAST, SIGMAS * float(averaged.std()))] * REPEATS
         for name, enlarge in methods.items():
-            difference = (np.asarray(enlarge(low), dtype=np.float64) - phantom)[part]
-            counts[name] += sum(
-                count_structures(image, threshold, scale_factor)
-                for image, threshold in zip(difference, thresholds, strict=True)
-            )
-            # Without noise may remain what the phantom's shading loses; it is no noise.
-            spreads[name].append(float((difference[1:] - difference[0]).std() / (usual[1:] - usual[0]).std()))
+            found = (np.asarray(enlarge(low), dtype=np.float64) - phantom)[part]
+            averaged, one = _noise(found, scale_factor)
+            usual_averaged, usual_one = _noise(usual, scale_factor)
+            gains[name].append(one / usual_one)
+            for place, spread in enumerate((usual_averaged, max(averaged, usual_averaged))):
+                thresholds = [LEAST_CONTRAST] + [max(LEAST_CONTRAST, SIGMAS * spread)] * REPEATS
+                counts[name][place] += sum(
+                    count_structures(image, threshold, scale_factor)
+                    for image, threshold in zip(found, thresholds, strict=True)
+                )
         pixels += usual.size
     return {
         name: {
-            "false_structures": counts[name] * 1e6 / pixels,
-            "noise_gain": float(np.mean(spreads[name])),
+            "false_structures": float(counts[name][0]) * 1e6 / pixels,
+            "standing_out": float(counts[name][1]) * 1e6 / pixels,
+            "noise_gain": float(np.mean(gains[name])),
         }
         for name in methods
     }
+
+
+def _noise(differences: NDArray[np.floating], scale_factor: int) -> tuple[float, float]:
+    """Standard deviation of averages over a low-resolution pixel, and of pixels; the first has no noise."""
+    noise = differences[1:] - differences[:1]
+    return float(uniform_filter(noise, (0, scale_factor, scale_factor)).std()), float(noise.std())
 
 
 def _edge(enlarge: Enlarge, degradation: Degradation, scale_factor: int) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Measure what the released bundles make up: on test slices, by inserted lesions and on phantoms.
 
-The numbers are kept in hallucination.json, beside this script; the model cards show them.
+The numbers are kept in hallucination.json, beside this script; the cards of the bundles show them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from monai_sr.evaluate.statistics import Estimate
 from monai_sr.upscaler import Upscaler
 
 NUMBERS = Path(__file__).with_suffix(".json")
+ROOT = Path(__file__).resolve().parents[2]
+START = "<!-- hallucination: scripts/benchmarks/hallucination.py writes this part -->"
+END = "<!-- end of hallucination -->"
 STATED = ("degradation", "slices", "patients", "interval", "versions")
 Row = dict[str, Any]
 
@@ -119,9 +122,61 @@ def _estimate(kept: dict[str, Any], sign: str) -> str:
     return f"{estimate.mean:{sign}.3f} [{estimate.low:{sign}.3f}, {estimate.high:{sign}.3f}]"
 
 
+def section(kept: dict[str, Any], bundle: str) -> str:
+    """What a bundle's card says of its measurements.
+
+    Args:
+        kept: content of hallucination.json.
+        bundle: name.
+
+    Returns:
+        Markdown; empty if it was not measured.
+    """
+    own = [row for row in kept["rows"] if row["bundle"] == bundle]
+    if not own:
+        return ""
+    parts = [
+        "### What it makes up",
+        "On slices of the test part, on lesions inserted there and on phantoms; made by "
+        f"`{kept['command']}`.",
+    ]
+    for scale in sorted({row["scale"] for row in own}):
+        rows = [row for row in own if row["scale"] == scale]
+        said = (f"- {key}: {text}" for key, text in rows[0]["conventions"].items())
+        parts += [f"#### x{scale}", table(rows), "\n".join(said)]
+    conventions = (f"- {key}: {text}" for key, text in kept["conventions"].items())
+    return "\n\n".join([*parts, "#### Conventions", "\n".join(conventions)]) + "\n"
+
+
+def cards(kept: dict[str, Any]) -> dict[Path, str]:
+    """Every card -> its text with the section of `kept` in place."""
+    made = {}
+    for path in sorted((ROOT / "bundles").glob("*/docs/README.md")):
+        text = path.read_text(encoding="utf-8")
+        if START in text:
+            before, rest = text.split(START)
+            made[path] = f"{before}{START}\n{section(kept, path.parents[1].name)}{END}{rest.split(END)[1]}"
+    return made
+
+
+def check(kept: dict[str, Any]) -> list[str]:
+    """What in the checkout does not follow from the kept numbers."""
+    faults = [
+        f"{path.relative_to(ROOT)} does not show the tables of {NUMBERS.name}"
+        for path, text in cards(kept).items()
+        if path.read_text(encoding="utf-8") != text
+    ]
+    for row in kept["rows"]:
+        if row["weights_sha256"]:
+            weights = stages(find_bundle(ROOT / "bundles" / row["bundle"]), row["scale"])[row["method"]]
+            if hashlib.sha256(weights.read_bytes()).hexdigest() != row["weights_sha256"]:
+                faults.append(f"{weights.relative_to(ROOT)} is not what {NUMBERS.name} was measured with")
+    return faults
+
+
 def report(kept: dict[str, Any]) -> str:
     """All tables with their conventions, as Markdown."""
-    parts = ["# What the bundles make up", f"By `{kept['command']}`, each bundle by its card's degradation."]
+    parts = ["# What the bundles make up", f"By `{kept['command']}`."]
     for name, scale in dict.fromkeys((row["bundle"], row["scale"]) for row in kept["rows"]):
         rows = [row for row in kept["rows"] if (row["bundle"], row["scale"]) == (name, scale)]
         said = "; ".join(f"{key}: {text}" for key, text in rows[0]["conventions"].items())
@@ -133,7 +188,7 @@ def report(kept: dict[str, Any]) -> str:
 def main() -> int:
     """Measure, keep the numbers and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundles", nargs="*", help="names or folders; none prints what is kept")
+    parser.add_argument("bundles", nargs="*", help="names; none prints what is kept and writes the cards")
     parser.add_argument(
         "--datalists",
         nargs="+",
@@ -145,8 +200,15 @@ def main() -> int:
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
     parser.add_argument("--max-patients", type=int, help="the first so many; all by default")
     parser.add_argument("--output", type=Path, default=Path("hallucination"), help="folder of evaluations")
+    parser.add_argument(
+        "--check", action="store_true", help="measure nothing; fail if a card is not up to date"
+    )
     arguments = parser.parse_args()
     kept = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else {"rows": []}
+    if arguments.check:
+        faults = check(kept)
+        print(*faults, sep="\n", end="\n" if faults else "")
+        return bool(faults)
     datalists = dict(pair.split("=", 1) for pair in arguments.datalists)
     for bundle in map(find_bundle, arguments.bundles):
         modality = bundle.name.rpartition("_")[2]
@@ -155,13 +217,15 @@ def main() -> int:
         for scale in arguments.scales:
             new = measure(bundle, scale, datalists[modality], arguments)
             kept |= {
-                "command": "python scripts/benchmarks/hallucination.py BUNDLES --datalists MODALITY=FILE",
+                "command": "python scripts/benchmarks/hallucination.py",
                 "rows": merge(kept["rows"], new),
                 "conventions": HALLUCINATION_CONVENTIONS | PHANTOM_CONVENTIONS,
             }
             NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if kept["rows"]:
         print(report(kept))
+        for path, text in cards(kept).items():
+            path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -48,12 +48,14 @@ def test_a_planted_structure_is_counted_in_every_image(scores):
     side = phantoms.inner(2)[0]
     megapixels = (side.stop - side.start) ** 2 / 1e6
     assert scores["inventive"]["false_structures"] * megapixels == pytest.approx(1)
+    assert scores["inventive"]["standing_out"] * megapixels == pytest.approx(1)
     assert scores["inventive"]["noise_gain"] == pytest.approx(1)
 
 
 def test_noise_that_was_made_stronger_shows(scores):
     assert scores["noisy"]["noise_gain"] == pytest.approx(2, rel=0.01)
     assert scores["noisy"]["false_structures"] > 10
+    assert scores["noisy"]["standing_out"] == 0
 
 
 def test_sharpening_is_seen_in_edge_and_bars(scores):
