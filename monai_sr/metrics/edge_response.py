@@ -117,7 +117,7 @@ def _measure(profile: Array) -> EdgeResponse:
     centre = (np.arange(len(spread)) * np.abs(spread)).sum() / np.abs(spread).sum()
     window = 0.5 + 0.5 * np.cos(np.pi * np.clip((np.arange(len(spread)) - centre) / (len(spread) / 2), -1, 1))
     spectrum = np.abs(np.fft.rfft(spread * window, 8 * len(spread)))
-    frequencies = np.fft.rfftfreq(8 * len(spread), 1 / OVERSAMPLING)
+    frequencies = np.asarray(np.fft.rfftfreq(8 * len(spread), 1 / OVERSAMPLING), dtype=np.float64)
     kept = frequencies <= 0.5
     # Averaging within bins and subtracting neighbours each multiply by this.
     bins = np.sinc(frequencies[kept] / OVERSAMPLING)
