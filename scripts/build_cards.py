@@ -16,7 +16,11 @@ from monai_sr.bundle import Bundle, weights_file
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 PARTS = BUNDLES / "_parts"
-START, END = "<!-- results: ", "<!-- end of results -->"
+MEASURED = (
+    ("<!-- results: ", "<!-- end of results -->"),
+    ("<!-- hallucination: ", "<!-- end of hallucination -->"),
+)
+"""What stands around the parts that benchmarks write."""
 
 
 def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> str:
@@ -64,12 +68,13 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         stability=(bundle.root / "docs" / "stability.png").is_file(),
         worst=_worst(bundle, scales),
     )
-    present = bundle.root / "docs" / "README.md"
-    if START not in text or not present.is_file() or START not in present.read_text(encoding="utf-8"):
-        return text
-    results = START + present.read_text(encoding="utf-8").split(START)[1].split(END)[0]
-    before, rest = text.split(START)
-    return before + results + END + rest.split(END)[1]
+    path = bundle.root / "docs" / "README.md"
+    present = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for start, end in MEASURED:
+        if start in text and start in present:
+            before, rest = text.split(start)
+            text = before + start + present.split(start)[1].split(end)[0] + end + rest.split(end)[1]
+    return text
 
 
 def _parameters(bundle: Bundle, scale: int) -> int:

@@ -58,6 +58,13 @@ def evaluate(
             help="VGG19's weights, a file or 'published': measure the distance of its features too."
         ),
     ] = None,
+    hallucination: Annotated[
+        bool,
+        typer.Option(
+            "--hallucination",
+            help="Measure what is made up and left out, and what becomes of inserted lesions; takes longer.",
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     trust: TrustOption = False,
     overwrite: OverwriteOption = False,
@@ -89,6 +96,7 @@ def evaluate(
             out_dir=output,
             max_slices=max_slices,
             features=VGG19Features(vgg_weights, VGG_LAYER) if vgg_weights else None,
+            hallucination=hallucination,
             about={name: upscaler.provenance.origin for name, upscaler in upscalers.items()}
             | {"data": f"part {part} of the datalist"},
             overwrite=overwrite,

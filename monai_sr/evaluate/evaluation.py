@@ -18,6 +18,11 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate.baselines import BASELINES
 from monai_sr.evaluate.conventions import describe_conventions
 from monai_sr.evaluate.examples import BASELINE, Example, Frames, file_examples, nearest_to_median
+from monai_sr.evaluate.hallucination import (
+    HALLUCINATION_CONVENTIONS,
+    HALLUCINATION_METRICS,
+    HallucinationTests,
+)
 from monai_sr.evaluate.page import encode_example, shown_patients, write_evaluation_page
 from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pairs
 from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
@@ -33,7 +38,7 @@ REFERENCE = "high resolution"
 SEED = 0
 WRITTEN_FILES = (
     r"per_image\.csv|per_patient\.csv|results\.(md|json)|power_spectrum\.png|report\.html"
-    r"|(worst_slice|patient_\d{3,})_[0-9a-z_]+\.png"
+    r"|(worst_slice|hallucination|patient_\d{3,})_[0-9a-z_]+\.png"
 )
 """Regular expression of the names of an evaluation's files."""
 SPECTRUM_FREQUENCIES = np.linspace(1 / 128, 0.5, 64)
@@ -80,6 +85,7 @@ class _Run:
     worst: dict[str, Example] = field(default_factory=dict)
     shown: list[Encoded] = field(default_factory=list)
     n_left_out: int = 0
+    hallucination: HallucinationTests | None = None
 
 
 def evaluate(
@@ -91,6 +97,7 @@ def evaluate(
     out_dir: str | Path,
     max_slices: int | None = None,
     features: nn.Module | None = None,
+    hallucination: bool = False,
     about: Mapping[str, str] | None = None,
     patient_figures: bool = True,
     overwrite: bool = False,
@@ -110,6 +117,8 @@ def evaluate(
             and figures; it appears once everything is written.
         max_slices: at most so many slices of each file, evenly spaced; None for all.
         features: network of `feature_distance`, for images in [0, 1]; None leaves that metric out.
+        hallucination: whether to measure what a method makes up and leaves out, and to insert lesions; asks
+            for a degradation that is not random.
         about: facts on the upscalers that the tables state, such as bundle and `weights_sha256`.
         patient_figures: whether to draw, of every patient, the slice of median gain by each upscaler.
         overwrite: whether `out_dir` may hold an earlier evaluation, which is then replaced; a folder that
@@ -123,8 +132,9 @@ def evaluate(
         InputError: if there is no item, `out_dir` holds something, a file cannot be evaluated, or no slice of
             a patient has signal.
         MonaiSRError: if an upscaler gives values that are not finite or the results cannot be written.
-        ValueError: if there is no upscaler or two have names alike, `scale_factor` < 2, `max_slices` < 1, or
-            an upscaler or the degradation gives another size than `scale_factor` says.
+        ValueError: if there is no upscaler or two have names alike, `scale_factor` < 2, `max_slices` < 1,
+            `hallucination` meets a random degradation, or an upscaler or the degradation gives another size
+            than `scale_factor` says.
     """
     if scale_factor < 2:
         raise ValueError(f"scale_factor is {scale_factor}; give an integer of at least 2")
@@ -135,12 +145,17 @@ def evaluate(
         raise ValueError(f"upscalers are {list(upscalers)}; give at least one, each of a name of its own")
     if not items:
         raise InputError("there is no file to evaluate: name at least one")
+    if hallucination and _is_random(degradation):
+        raise ValueError("degradation is random; give one that is not, or leave hallucination out")
     if isinstance(degradation, Randomizable):
         degradation.set_random_state(seed=SEED)
     out_dir = Path(out_dir)
     for item in items:
         check_destination(out_dir, item.path, folder=True, overwrite=overwrite, written=WRITTEN_FILES)
     run = _Run()
+    if hallucination:
+        predict = {name: upscaler.predict for name, upscaler in upscalers.items()}
+        run.hallucination = HallucinationTests(predict, degradation, scale_factor)
     with atomic_folder(out_dir) as folder:
         n_done = 0
         patients = _by_patient(items)
@@ -172,6 +187,11 @@ def evaluate(
 def file_stem(name: str) -> str:
     """A method's name as part of a file's name: lower case letters, digits and underscores."""
     return re.sub(r"[^0-9a-z]+", "_", name.lower()).strip("_")
+
+
+def _is_random(degradation: Degradation) -> bool:
+    parts = getattr(degradation, "transforms", None)  # a MONAI Compose is always Randomizable itself
+    return any(map(_is_random, parts)) if parts is not None else isinstance(degradation, Randomizable)
 
 
 def _by_patient(items: Sequence[EvaluationItem]) -> list[list[tuple[int, EvaluationItem]]]:
@@ -216,10 +236,15 @@ def _score_file(
         distances: Sequence[float] = ()
         if features is not None:
             distances = feature_distance(features, torch.stack(images)[:, None], target[None, None]).tolist()
+        made_up: Mapping[str, Mapping[str, float]] = {}
+        if run.hallucination is not None:
+            title = f"patient {patient}, file {file}, slice {frame}"
+            made_up = run.hallucination(pairs, index, methods, title)
         for place, (name, image) in enumerate(zip(methods, images, strict=True)):
             scores = image_quality(image, target, scale_factor)
             if distances:
                 scores[VGG_DISTANCE] = distances[place]
+            scores |= made_up.get(name, {})
             run.scores.append(ImageScore(patient, file, frame, name, scores))
     for name, frames in {REFERENCE: pairs.high, **methods}.items():
         run.spectra.setdefault(name, []).append(_mean_spectrum(frames))
@@ -272,6 +297,10 @@ def _conclude(
         "psnr_capped": sum(score.scores["psnr"] >= MAX_PSNR for score in run.scores),
     }
     conventions = describe_conventions(scale_factor, degradation, max_slices, counts, about)
+    if run.hallucination is not None:
+        conventions |= HALLUCINATION_CONVENTIONS
+        for name, suspect in run.hallucination.suspects.items():
+            suspect.draw(folder / f"hallucination_{file_stem(name)}.png")
     write_image_table(run.scores, folder / "per_image.csv")
     write_patient_table(patients, folder / "per_patient.csv")
     write_json(summary, differences, patients, conventions, counts, folder / "results.json")
@@ -297,5 +326,5 @@ def _conclude(
 
 def metric_titles(summary: Mapping[str, Mapping[str, Estimate]]) -> dict[str, str]:
     """Metric -> heading, of the metrics that were measured."""
-    titles = METRICS | {VGG_DISTANCE: VGG_DISTANCE_TITLE}
+    titles = METRICS | {VGG_DISTANCE: VGG_DISTANCE_TITLE} | HALLUCINATION_METRICS
     return {name: title for name, title in titles.items() if name in next(iter(summary.values()))}

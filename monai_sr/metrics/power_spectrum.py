@@ -7,6 +7,8 @@ from monai.metrics.regression import RegressionMetric
 from monai.utils import MetricReduction
 from torch import Tensor
 
+from monai_sr.metrics.rings import ring_sums, windowed_spectrum
+
 MIN_SIZE = 4
 POWER_FLOOR = 1e-10  # variance of noise of 1e-5 of the range: below it, power is rounding, not image
 
@@ -36,20 +38,8 @@ def radial_power_spectrum(image: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"image has shape {tuple(image.shape)}: give (N, 1, H, W), at least {MIN_SIZE} x {MIN_SIZE}."
         )
-    rows, columns = image.shape[2:]
-    frames = image[:, 0].double()
-    window = torch.outer(_hann(rows), _hann(columns)).to(frames)
-    frames = (frames - frames.mean(dim=(1, 2), keepdim=True)) * window
-    power = torch.fft.fft2(frames).abs() ** 2 / (window**2).sum()
-
-    rings = min(rows, columns) // 2
-    radius = torch.hypot(torch.fft.fftfreq(rows)[:, None], torch.fft.fftfreq(columns)[None])
-    ring = (radius * 2 * rings).round().long().flatten().to(image.device)
-    counted = (ring >= 1) & (ring <= rings)
-    sums = power.new_zeros(len(power), rings)
-    sums.index_add_(1, ring[counted] - 1, power.flatten(1)[:, counted])
-    counts = torch.bincount(ring[counted] - 1, minlength=rings)
-    frequencies = torch.arange(1, rings + 1, dtype=torch.float64, device=image.device) / (2 * rings)
+    spectrum, energy = windowed_spectrum(image[:, 0].double())
+    frequencies, sums, counts = ring_sums(spectrum.abs() ** 2 / energy)
     return frequencies, sums / counts
 
 
@@ -84,10 +74,6 @@ def spectrum_error(pred: Tensor, target: Tensor, min_frequency: float = 0.0) -> 
     _, reference = radial_power_spectrum(target)
     level, wanted = (10 * torch.log10(values.clamp_min(POWER_FLOOR)) for values in (power, reference))
     return (level - wanted).abs()[:, frequencies >= min_frequency].mean(dim=1)
-
-
-def _hann(size: int) -> Tensor:
-    return torch.hann_window(size + 2, periodic=False, dtype=torch.float64)[1:-1]
 
 
 class SpectrumErrorMetric(RegressionMetric):

@@ -8,6 +8,7 @@ from monai_sr.report.figures import (
     save_figure,
     training_figure,
 )
+from monai_sr.report.maps import hallucination_figure
 from monai_sr.report.page import Table, check_page, write_page, write_report
 from monai_sr.report.slices import limit
 
@@ -20,6 +21,7 @@ __all__ = [
     "comparison_figure",
     "encode",
     "evaluation_figure",
+    "hallucination_figure",
     "limit",
     "power_spectrum_figure",
     "save_figure",
