@@ -33,7 +33,8 @@ def weights_file(root: str | Path, scale_factor: int, stage: str = "") -> Path:
     Args:
         root: the bundle's folder.
         scale_factor: enlargement.
-        stage: "pixel" for the pixel-loss stage of a bundle that goes on with an adversarial one.
+        stage: "pixel" for the pixel-loss stage of a bundle that goes on with an adversarial one, "interval"
+            for the head that guesses how far its images are off.
 
     Returns:
         Path below `models/`.
@@ -211,6 +212,36 @@ class Bundle:
         """Short name of the modality's degradation, see `monai_sr.degradation`; None if the card has none."""
         kernel = self.card.get("degradation_kernel")
         return None if kernel is None else str(kernel)
+
+    def interval_head(self, scale_factor: int) -> tuple[networks.IntervalHead, dict[str, Any]]:
+        """What gives the intervals about the released final network's pixels.
+
+        Args:
+            scale_factor: enlargement.
+
+        Returns:
+            The head, and the card's entry on its calibration.
+
+        Raises:
+            InputError: if they were not calibrated for the weights of that scale, or the file is not that of
+                the card.
+        """
+        own, path = (weights_file(self.root, scale_factor, stage) for stage in ("", "interval"))
+        entry = self.card.get("intervals", {}).get(f"x{scale_factor}")
+        if entry is None or not path.is_file():
+            raise InputError(
+                f"Bundle {self.name} has no calibrated intervals for scale factor {scale_factor}: leave out "
+                "--uncertainty, or calibrate them by scripts/train_intervals.py."
+            )
+        found = {file.name: self._read(file).sha256 for file in (own, path)}
+        if entry.get("weights_sha256") != found:
+            raise InputError(
+                f"The intervals of bundle {self.name} were calibrated for other weights than its own: leave "
+                "out --uncertainty, or take the bundle anew."
+            )
+        head = networks.IntervalHead(scale_factor)
+        self._read(path).load_into(head)
+        return head, entry
 
     def _read(self, path: Path) -> Weights:
         """Weights that are those of the card; a card without hashes is of the user's own make."""

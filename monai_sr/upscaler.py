@@ -18,11 +18,11 @@ from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.geometry import scale_affine
 from monai_sr.intensity import IntensityRange
 from monai_sr.runtimes import Runtime, choose_device, make_runtime
-from monai_sr.runtimes.memory import BYTES_IN, COPIES_OUT, GIBIBYTE, RESERVED, bytes_per_pixel, largest_tile
+from monai_sr.runtimes.memory import COPIES_OUT, GIBIBYTE, RESERVED, bytes_held, bytes_per_pixel, largest_tile
 from monai_sr.runtimes.tiles import pieces, receptive_radius
 from monai_sr.runtimes.torch_runtime import TorchRuntime
 from monai_sr.survey import survey
-from monai_sr.trust import DataConsistency, DomainGuard, FrameCheck
+from monai_sr.trust import DomainGuard, FrameCheck, FrameIntervals, IntervalEstimator
 from monai_sr.volume import LazyFrames, Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
@@ -40,9 +40,6 @@ AHEAD = 2
 
 CHECKING_BYTES = 40
 """What comparing a frame with its source takes for each finer pixel, in spectra above all."""
-
-FLOAT_UNITS = 4095
-"""Steps of the intensity range that stand for stored units where values are floating point."""
 
 CONSISTENCY = ("report", "enforce", "off")
 
@@ -63,6 +60,7 @@ class Upscaler:
             `monai_sr.degradation`; none by default.
         enforce: make finer frames agree with their source by that degradation, see `DataConsistency`.
         guard: says what lies outside the domain of the training images; nothing by default.
+        uncertainty: gives the intervals about their pixels; none by default.
 
     Example:
         >>> from monai_sr import EDSR
@@ -81,6 +79,7 @@ class Upscaler:
         kernel: str | None = None,
         enforce: bool = False,
         guard: DomainGuard | None = None,
+        uncertainty: IntervalEstimator | None = None,
     ) -> None:
         scale_factor = getattr(network, "scale_factor", None)
         if not isinstance(scale_factor, int):
@@ -88,7 +87,7 @@ class Upscaler:
         self.scale_factor = scale_factor
         self.network = network.eval()
         self.memory = memory
-        self.kernel, self.enforce = kernel, enforce
+        self.kernel, self.enforce, self.uncertainty = kernel, enforce, uncertainty
         self.guard = guard or DomainGuard(None, scale_factor)
         self._radius, self._bytes_per_pixel = receptive_radius(network), bytes_per_pixel(network)
         self.runtime = runtime or TorchRuntime(network, torch.device(device), "float32")
@@ -114,6 +113,7 @@ class Upscaler:
         memory: int = MEMORY,
         consistency: str = "report",
         strict: bool = False,
+        uncertainty: bool = False,
     ) -> Upscaler:
         """An upscaler with a bundle's network.
 
@@ -131,13 +131,14 @@ class Upscaler:
             consistency: `report` compares finer frames with their source by the degradation of the bundle's
                 card, `enforce` makes them agree where it fits, `off` does neither.
             strict: refuse what is not like the training images, as the card's `domain` describes them.
+            uncertainty: give intervals about the pixels, too, where the bundle's were calibrated.
 
         Returns:
             The upscaler.
 
         Raises:
             InputError: if the bundle, its weights, the device or the runtime are not there, or `alpha`,
-                the precision or `consistency` cannot be used.
+                the precision or `consistency` cannot be used, or no intervals were calibrated.
         """
         found = find_bundle(bundle)
         scale = DEFAULT_SCALE if scale_factor is None else scale_factor
@@ -150,7 +151,13 @@ class Upscaler:
         enforce = consistency == "enforce"
         if enforce and found.kernel is None:
             raise InputError(f"Bundle {found.name} states no degradation to enforce: leave consistency out.")
+        if uncertainty and (weights is not None or alpha is not None or enforce):
+            raise InputError(
+                "Intervals were calibrated for a bundle's own weights, with nothing enforced: leave out "
+                "--uncertainty, or else --weights, --alpha and --consistency enforce."
+            )
         loaded = found.weights(scale, alpha) if weights is None else read_weights(weights)
+        estimator = IntervalEstimator.from_card(*found.interval_head(scale)) if uncertainty else None
         network = found.network(scale)
         loaded.load_into(network)
         place = choose_device(device)
@@ -168,7 +175,7 @@ class Upscaler:
         )
         kernel = None if consistency == "off" else found.kernel
         guard = DomainGuard.of_bundle(found.card, scale, kernel, enforce, strict)
-        return cls(network, place, provenance, made, memory, kernel, enforce, guard)
+        return cls(network, place, provenance, made, memory, kernel, enforce, guard, estimator)
 
     def __call__(self, volume: Volume, progress: Progress | None = None) -> Volume:
         """Super-resolve a volume.
@@ -196,7 +203,8 @@ class Upscaler:
             progress: as for a call.
 
         Returns:
-            The finer volume, whose `array` is `LazyFrames`, and whose `consistency` grows with each frame.
+            The finer volume, whose `array` is `LazyFrames`, and whose `consistency` and `intervals` grow with
+            each frame.
 
         Raises:
             InputError: if no pixel is finite, there is not enough memory, or what lies outside is refused.
@@ -206,18 +214,20 @@ class Upscaler:
         intensity_range, floor = survey(volume)
         findings = self.guard(volume, intensity_range)
         copies = COPIES_OUT + min(count - 1, AHEAD + 1)
-        finer_bytes = volume.array.dtype.itemsize * self.scale_factor**2 * copies
-        held = rows * columns * (BYTES_IN + finer_bytes)
+        itemsize, scale = volume.array.dtype.itemsize, self.scale_factor
+        held = rows * columns * bytes_held(itemsize, scale, copies, self.uncertainty is not None)
         fitting = (self.memory - RESERVED) // (held + rows * columns * self._bytes_per_pixel)
         batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
         tile = self._tile((count, rows, columns), batch, batch * held)
         check = self._check(volume, intensity_range, floor, batch * held, self.enforce and findings.fits)
+        intervals = FrameIntervals(self.uncertainty, volume, intensity_range) if self.uncertainty else None
 
         @lru_cache(1)
         def finer_batch(first: int) -> np.ndarray:
             # The last batch ends with the last frame, as large as the others: runtimes compile for a shape.
             first = min(first, count - batch)
-            return self._upscale(volume, range(first, first + batch), intensity_range, floor, tile, check)
+            frames = range(first, first + batch)
+            return self._upscale(volume, frames, intensity_range, floor, tile, check, intervals)
 
         def finer(index: int) -> np.ndarray:
             first = index - index % batch
@@ -232,6 +242,7 @@ class Upscaler:
             affine=scale_affine(volume.affine, self.scale_factor),
             consistency=check.found if check else {},
             findings=findings.told,
+            intervals=intervals.found if intervals else None,
         )
 
     def _check(
@@ -247,12 +258,7 @@ class Upscaler:
                 raise InputError(f"{text}: give more, or leave out --consistency.")
             _logger.warning("%s, which was left out", text)
             return None
-        whole = np.issubdtype(volume.array.dtype, np.integer)
-        span = (intensity_range.upper - intensity_range.lower) / float(np.abs(volume.slope).max())
-        unit = 1.0 if whole else span / FLOAT_UNITS
-        lower, upper = (float(bound) / unit for bound in volume.stored_range)
-        consistency = DataConsistency(self.kernel, self.scale_factor, max(lower, floor / unit), upper, whole)
-        return FrameCheck(consistency, unit, enforce)
+        return FrameCheck.of_volume(volume, intensity_range, floor, self.kernel, self.scale_factor, enforce)
 
     def _tile(self, shape: tuple[int, ...], batch: int, held: int) -> int:
         """Side of the tiles in which so many frames fit into the memory, beside what is held."""
@@ -266,6 +272,7 @@ class Upscaler:
         floor: float,
         tile: int,
         check: FrameCheck | None = None,
+        intervals: FrameIntervals | None = None,
     ) -> np.ndarray:
         """Finer stored values of some frames, shape (n, H·s, W·s), none below `floor`."""
         stored = np.stack([volume.array[index] for index in frames])
@@ -276,10 +283,10 @@ class Upscaler:
             low[number] = normal = intensity_range.normalize(fill_nearest(real, kept[number]))
             # Nothing to sharpen, and a network would draw a faint border.
             kept[number] |= normal.min() == normal.max()
-        if kept.all():
-            return self._repeat(stored)
-        finer = np.empty(self._finer_shape(stored.shape), stored.dtype)
-        for there, high in self._infer(low, tile):
+        finer = (
+            self._repeat(stored) if kept.all() else np.empty(self._finer_shape(stored.shape), stored.dtype)
+        )
+        for there, high in () if kept.all() else self._infer(low, tile):
             if not np.isfinite(high).all():
                 raise MonaiSRError(
                     f"The network gave values that are not finite in frames {frames.start + 1} to "
@@ -287,13 +294,15 @@ class Upscaler:
                 )
             for number, index in enumerate(frames):
                 values = finer[number][there]
-                values[:] = self._to_stored(intensity_range.restore(high[number]), volume, index, floor)
+                values[:] = volume.to_stored(intensity_range.restore(high[number]), index, floor)
         for number, index in enumerate(frames):
             empty = kept[number]
             if check is not None and not empty.all():
                 finer[number] = check(index, finer[number], fill_nearest(stored[number], empty), empty)
+            mask = self._repeat(empty)
+            if intervals is not None:
+                intervals(index, low[number], finer[number], mask)
             if empty.any():
-                mask = self._repeat(empty)
                 finer[number][mask] = self._repeat(stored[number])[mask]
         return finer
 
@@ -311,7 +320,7 @@ class Upscaler:
         """
         intensity_range = IntensityRange.from_array(frames)
         finer = np.empty(self._finer_shape(frames.shape))
-        held = frames[0].size * (BYTES_IN + finer.itemsize * self.scale_factor**2)
+        held = frames[0].size * bytes_held(finer.itemsize, self.scale_factor)
         tile = self._tile(frames.shape, 1, held)
         for number, frame in enumerate(frames):
             low = intensity_range.normalize(frame)
@@ -332,17 +341,6 @@ class Upscaler:
     def _finer_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         count, rows, columns = shape
         return count, rows * self.scale_factor, columns * self.scale_factor
-
-    @staticmethod
-    def _to_stored(real: np.ndarray, volume: Volume, index: int, floor: float) -> np.ndarray:
-        """Stored values of frame `index`, within what the encoding can hold; takes the place of `real`."""
-        real -= volume.intercept[index]
-        real /= volume.slope[index]
-        np.maximum(real, floor, out=real)
-        if np.issubdtype(volume.array.dtype, np.integer):
-            np.rint(real, out=real)
-            np.clip(real, *volume.stored_range, out=real)
-        return real
 
     def _repeat(self, pixels: np.ndarray) -> np.ndarray:
         """Each pixel of (..., H, W) as the finer pixels that cover it."""

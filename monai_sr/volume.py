@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from monai_sr.intervals import Intervals
+
 MAX_FRAME_PIXELS = 2**26
 """Largest Rows x Columns that is read (8192 x 8192); more is refused before decoding."""
 
@@ -196,6 +198,7 @@ class Volume:
         consistency: of super-resolved frames, by index, those that were made so far.
         acquisition: what the file says of where the image comes from.
         findings: of a super-resolved volume, what speaks against it, each a clause with its numbers.
+        intervals: about the pixels of super-resolved frames, where wanted.
 
     Raises:
         ValueError: if shapes disagree.
@@ -219,6 +222,7 @@ class Volume:
     consistency: Mapping[int, Consistency] = field(default_factory=dict)
     acquisition: Acquisition = Acquisition()
     findings: tuple[str, ...] = ()
+    intervals: Intervals | None = None
 
     def __post_init__(self) -> None:
         if len(self.array.shape) != 3:
@@ -257,6 +261,25 @@ class Volume:
             Shape [rows, columns].
         """
         return np.asarray(self.array[index].astype(np.float64) * self.slope[index] + self.intercept[index])
+
+    def to_stored(self, real: NDArray[np.float64], index: int, floor: float) -> NDArray[np.float64]:
+        """Stored values of real ones of a frame, within what the encoding can hold.
+
+        Args:
+            real: real values, any shape; they are overwritten.
+            index: of the frame, from 0.
+            floor: least stored value.
+
+        Returns:
+            `real`, rounded where the encoding holds whole numbers.
+        """
+        real -= self.intercept[index]
+        real /= self.slope[index]
+        np.maximum(real, floor, out=real)
+        if np.issubdtype(self.array.dtype, np.integer):
+            np.rint(real, out=real)
+            np.clip(real, *self.stored_range, out=real)
+        return real
 
     def without_image(self, index: int) -> NDArray[np.bool_]:
         """Pixels of a frame that hold no image: padding, and values that are not finite.

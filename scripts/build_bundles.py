@@ -47,6 +47,7 @@ def compile_bundle(recipes: dict, network: str, modality: str) -> dict[Path, str
                     for file in sorted((BUNDLES / name / "models").glob("*.pt"))
                 }
                 merged |= measured_precisions(BUNDLES / name, merged["weights_sha256"])
+                merged |= calibrated_intervals(BUNDLES / name, merged["weights_sha256"])
             text = json.dumps(merged, indent=4, ensure_ascii=False) + "\n"
         else:
             text = "".join(parts)
@@ -66,6 +67,16 @@ def measured_precisions(bundle: Path, hashes: dict[str, str]) -> dict[str, dict]
         if found["weights_sha256"].items() <= hashes.items()
     }
     return {"precision": stated} if stated else {}
+
+
+def calibrated_intervals(bundle: Path, hashes: dict[str, str]) -> dict[str, dict]:
+    """The card's entry on intervals, of those weights alone that they were calibrated for."""
+    file = bundle / "docs" / "intervals.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    stated = {
+        scale: found for scale, found in kept.items() if found["weights_sha256"].items() <= hashes.items()
+    }
+    return {"intervals": stated} if stated else {}
 
 
 def main() -> int:

@@ -67,6 +67,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         curves=_curves(bundle, scales),
         stability=(bundle.root / "docs" / "stability.png").is_file(),
         worst=_worst(bundle, scales),
+        intervals=_intervals(bundle),
     )
     path = bundle.root / "docs" / "README.md"
     present = path.read_text(encoding="utf-8") if path.is_file() else ""
@@ -98,6 +99,19 @@ def _bfloat16(bundle: Bundle) -> list[str]:
         texts.append(
             f"{scale} {found['psnr_to_float32']:.1f} dB, changed by {found['psnr_change']:+.4f} dB, so that "
             f"`--precision auto` {'takes it where it is fast' if taken else 'stays with float32'}"
+        )
+    return texts
+
+
+def _intervals(bundle: Bundle) -> list[str]:
+    """What is known of the intervals of each scale."""
+    texts = []
+    for scale, entry in bundle.card.get("intervals", {}).items():
+        found = entry["left_out_coverage"]
+        texts.append(
+            f"{scale} {entry['coverage']:.0%} by {entry['units']} {entry['unit']}s of {entry['patients']} "
+            f"patients ({entry['calibrated_on']}); of each one, intervals that the others calibrated hold "
+            f"{found['least']:.0%} to {found['greatest']:.0%} of the pixels, {found['mean']:.1%} on average"
         )
     return texts
 

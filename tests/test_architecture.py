@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "upscaler": {"trust", "runtimes", "bundle", "survey"},
     "through_plane": {"survey", "geometry", "weights", "networks"},
     "survey": {"volume", "intensity"},
-    "trust": {"volume", "geometry", "intensity", "degradation"},
+    "trust": {"volume", "geometry", "intensity", "degradation", "networks"},
     "runtimes": set(),
     "bundle": {"weights", "networks"},
     "study": {"report"},
@@ -44,7 +44,8 @@ BELOW: dict[str, set[str]] = {
     "networks": set(),
     "baselines": set(),
     "statistics": set(),
-    "volume": {"geometry"},
+    "volume": {"geometry", "intervals"},
+    "intervals": set(),
     "degradation": set(),
     "geometry": set(),
     "intensity": set(),
@@ -57,7 +58,8 @@ COMMON = {"errors", "imagenet"}  # leaves that every part may import
 PUBLIC = {"api", "io", "networks", "upscaler", "volume"}
 
 FRAMEWORKS = {"torch", "torchvision", "monai", "ignite"}
-WITHOUT_FRAMEWORKS = {"errors", "geometry", "intensity", "io", "sample", "splitting", "volume", "__init__"}
+WITHOUT_FRAMEWORKS = {"errors", "geometry", "intensity", "intervals", "io", "sample", "splitting", "volume"}
+WITHOUT_FRAMEWORKS |= {"__init__"}
 # Mathematics, usable from a bundle wherever MONAI is: these import the frameworks and numpy only.
 ONLY_FRAMEWORKS = {"degradation", "networks", "losses", "transforms", "metrics"}
 # What may load when the command starts: its answer to --help is instant.

@@ -16,7 +16,7 @@ from pathlib import Path
 from monai_sr.batch.jobs import Job, Written, run_job
 from monai_sr.batch.report import Outcome, Report, Status, open_report
 from monai_sr.errors import InputError, MonaiSRError
-from monai_sr.io import DicomOutput, Series, open_volume
+from monai_sr.io import DicomOutput, Series, interval_path, open_volume
 from monai_sr.io.atomic import check_apart
 from monai_sr.io.dicom import scan_folder
 from monai_sr.io.nifti import is_nifti
@@ -79,7 +79,8 @@ def run_archive(
     """Upscale every image below a folder; none stops the others.
 
     A series becomes `out`/series_HASH, of its StudyInstanceUID and SeriesInstanceUID; NIfTI, .mha, .nrrd,
-    PNG and TIFF become `out`/files/PATH, their path in the archive. `out`/report.jsonl says what became of
+    PNG and TIFF become `out`/files/PATH, their path in the archive; intervals have the same names below
+    `out`/intervals. `out`/report.jsonl says what became of
     each. A run that was stopped, however, can be resumed, and in the end gives the same bytes as an
     undisturbed one.
 
@@ -105,10 +106,12 @@ def run_archive(
     check_apart(out, archive)
     dicom = dicom or DicomOutput()
     settings = asdict(upscaler.provenance) | asdict(dicom) | {"archive": str(archive.resolve())}
+    with_intervals = upscaler.uncertainty is not None
+    settings["uncertainty"] = with_intervals or None
     del settings["description"]  # which follows from the weights
     is_new = not out.exists()
     with open_report(out, settings, resume) as report:
-        jobs, others = plan_archive(archive, out, include_derived, dicom)
+        jobs, others = plan_archive(archive, out, include_derived, dicom, with_intervals)
         if not jobs:
             if is_new:
                 shutil.rmtree(out)
@@ -123,7 +126,11 @@ def run_archive(
 
 
 def plan_archive(
-    archive: Path, out: Path, include_derived: bool = False, dicom: DicomOutput | None = None
+    archive: Path,
+    out: Path,
+    include_derived: bool = False,
+    dicom: DicomOutput | None = None,
+    with_intervals: bool = False,
 ) -> tuple[list[ArchiveJob], int]:
     """Every image below a folder, from headers alone.
 
@@ -132,6 +139,7 @@ def plan_archive(
         out: where outputs go.
         include_derived: whether series that this software made are to be upscaled, too.
         dicom: how DICOM is written.
+        with_intervals: whether intervals are wanted, too.
 
     Returns:
         The jobs, among them one that will refuse for each damaged file of an unknown series, and the number
@@ -152,6 +160,9 @@ def plan_archive(
         source = path.relative_to(archive).as_posix()
         file_read = partial(_refuse, reason) if reason else partial(open_volume, path)
         jobs.append(ArchiveJob(file_read, out / "files" / source, f"files/{source}", (source,), 1))
+    if with_intervals:
+        # Apart from the files, whose names might be any.
+        jobs = [replace(job, intervals=interval_path(out / "intervals" / job.name)) for job in jobs]
     return jobs, len(scan.others) - len(images)
 
 
@@ -223,6 +234,7 @@ def _outcomes(jobs: list[ArchiveJob], report: Report, engine: Engine) -> Iterato
 def _settled(job: ArchiveJob, report: Report) -> Outcome | None:
     """What became of a job in an earlier run, where nothing is left to do."""
     recorded, present = report.done.get(job.name), job.destination.exists()
+    present = present and (job.intervals is None or job.intervals.exists())
     if present and recorded == job.files:
         return Outcome("skipped", job.name, job.name, job.sources, job.files, reason="done by an earlier run")
     if present and recorded is None and (found := _found(job)):
@@ -233,6 +245,8 @@ def _settled(job: ArchiveJob, report: Report) -> Outcome | None:
 
 def _found(job: ArchiveJob) -> Outcome | None:
     """A job whose output is there, which is always whole, though nothing was recorded."""
+    if job.intervals is not None and not job.intervals.exists():
+        return None
     try:
         images = len(open_volume(job.destination).array)
     except InputError:
@@ -257,20 +271,10 @@ def attempt(upscaler: Upscaler, job: ArchiveJob) -> Outcome:
         output = job.name if status == "done" else None
         images = written.frames if written else 0
         consistency = Consistency.over(written.consistency.values()) if written else None
-        findings = written.findings if written else ()
         return Outcome(
-            *(
-                status,
-                job.name,
-                output,
-                job.sources,
-                job.files,
-                images,
-                reason,
-                seconds,
-                consistency,
-                findings,
-            )
+            *(status, job.name, output, job.sources, job.files, images, reason, seconds, consistency),
+            findings=written.findings if written else (),
+            interval=written.interval if written else None,
         )
 
     try:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from monai_sr.batch.pipeline import ahead
 from monai_sr.errors import InputError
-from monai_sr.io import DicomOutput, check_output, list_series, open_volume, write_volume
+from monai_sr.intervals import IntervalWidth
+from monai_sr.io import DicomOutput, check_output, interval_path, list_series, open_volume, write_volume
 from monai_sr.io.image import is_image, output_name
 from monai_sr.io.itk import is_itk
 from monai_sr.io.nifti import is_nifti
@@ -27,11 +28,13 @@ class Job:
         read: gives the volume.
         destination: folder or file that is written.
         dicom: how DICOM is written, if it is to be otherwise than by default.
+        intervals: where those go, if an upscaler gives them; beside the destination by default.
     """
 
     read: Callable[[], Volume]
     destination: Path
     dicom: DicomOutput | None = field(default=None, kw_only=True)
+    intervals: Path | None = field(default=None, kw_only=True)
 
 
 def plan(
@@ -95,11 +98,13 @@ class Written:
         frames: how many.
         consistency: of each frame that was compared with its source, by index.
         findings: what speaks against the result, each a clause with its numbers.
+        interval: how wide the intervals are, where they were wanted.
     """
 
     frames: int
     consistency: Mapping[int, Consistency]
     findings: tuple[str, ...] = ()
+    interval: IntervalWidth | None = None
 
 
 def run_job(
@@ -123,8 +128,10 @@ def run_job(
     volume = job.read()
     check_output(volume, job.destination, overwrite, job.dicom)
     with ahead(volume) as read, ahead(upscaler.stream(read, progress)) as finer:
-        write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom)
-    return Written(len(volume.array), finer.consistency, finer.findings)
+        intervals = (job.intervals or interval_path(job.destination)) if finer.intervals else None
+        write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom, intervals)
+    width = finer.intervals.width() if finer.intervals else None
+    return Written(len(volume.array), finer.consistency, finer.findings, width)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monai_sr.errors import InputError, MonaiSRError
+from monai_sr.intervals import IntervalWidth
 from monai_sr.io.atomic import atomic_file, remove_leftovers
 from monai_sr.volume import Consistency
 
@@ -42,6 +43,7 @@ class Outcome:
         seconds: time it took.
         consistency: of all frames that were compared with their sources.
         findings: what speaks against the result, each a clause with its numbers.
+        interval: how wide the intervals about its pixels are, where they were wanted.
     """
 
     status: Status
@@ -54,6 +56,7 @@ class Outcome:
     seconds: float = 0.0
     consistency: Consistency | None = None
     findings: tuple[str, ...] = ()
+    interval: IntervalWidth | None = None
 
 
 class Report:

@@ -57,6 +57,14 @@ StrictOption = Annotated[
         "--strict", help="Refuse, rather than warn of, what is not like the bundle's training images."
     ),
 ]
+UncertaintyOption = Annotated[
+    bool,
+    typer.Option(
+        "--uncertainty",
+        help="Write the half-width of each pixel's calibrated 90% interval, too: OUTPUT.interval, a DICOM "
+        "Parametric Map or NIfTI.",
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace output that exists.")]
 
 

@@ -23,6 +23,7 @@ from monai_sr.cli.common import (
     ScaleOption,
     StrictOption,
     TrustOption,
+    UncertaintyOption,
     WeightsOption,
     advance,
     chosen_bundle,
@@ -75,6 +76,7 @@ def upscale(
     memory: MemoryOption = "4G",
     consistency: ConsistencyOption = "report",
     strict: StrictOption = False,
+    uncertainty: UncertaintyOption = False,
     series: Annotated[
         str | None, typer.Option(help="SeriesInstanceUID, where a folder holds several and one is wanted.")
     ] = None,
@@ -154,10 +156,13 @@ def upscale(
         "memory": parse_bytes(memory),
         "consistency": consistency,
         "strict": strict,
+        "uncertainty": uncertainty,
     }
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
     by_pacs = is_pacs_address(source) or is_pacs_address(destination)
+    if uncertainty and by_pacs:
+        raise InputError("--uncertainty is for files: leave it out, or upscale a copy of the study.")
     if report is not None and (recursive or by_pacs):
         raise InputError("--report goes neither with --recursive nor with a PACS: leave one of them out.")
     if recursive:
@@ -187,6 +192,8 @@ def upscale(
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
             if found := Consistency.over(written.consistency.values()):
                 console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
+            if written.interval:
+                console.print(f"Intervals: {written.interval}", highlight=False, soft_wrap=True)
             if pages:
                 _write_page(pages[number - 1], job, upscaler, written, overwrite)
 
@@ -227,6 +234,7 @@ def _write_page(page: Path, job: Job, upscaler: Upscaler, written: Written, over
         interpolate=bicubic,
         consistency=written.consistency,
         findings=written.findings,
+        interval=written.interval,
         overwrite=overwrite,
     )
     console.print(f"Written: {page}", highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from monai_sr.io.dicom_writer import (
     write_dicom,
 )
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
+from monai_sr.io.interval_files import interval_path, write_interval_nifti
 from monai_sr.io.itk import ItkSource, is_itk, read_itk, write_itk
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
 from monai_sr.volume import Provenance, Volume
@@ -26,6 +27,7 @@ __all__ = [
     "DicomOutput",
     "Series",
     "check_output",
+    "interval_path",
     "list_series",
     "open_volume",
     "read_series",
@@ -120,6 +122,7 @@ def check_output(
     path: str | os.PathLike[str],
     overwrite: bool = False,
     dicom: DicomOutput | None = None,
+    intervals: Path | None = None,
 ) -> None:
     """Refuse, before any work is done, an output that `write_volume` would refuse.
 
@@ -128,6 +131,7 @@ def check_output(
         path: where its finer version is to go.
         overwrite: whether an earlier output there may be replaced.
         dicom: how DICOM is to be written.
+        intervals: where the intervals about its pixels are to go.
 
     Raises:
         InputError: if `path` is taken, touches the input or cannot hold the volume, or `dicom` is given for
@@ -136,7 +140,7 @@ def check_output(
     path = Path(path)
     folder = isinstance(volume.source, DicomSource) and not is_single_file(path)
     if isinstance(volume.source, DicomSource):
-        check_dicom_output(volume.source, path, dicom or DicomOutput())
+        check_dicom_output(volume.source, path, dicom or DicomOutput(), intervals is not None)
     elif dicom:
         raise InputError(f"{volume.path} is no DICOM; leave the options of DICOM output out")
     elif isinstance(volume.source, ImageSource):
@@ -148,7 +152,9 @@ def check_output(
             )
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
-    check_destination(path, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)
+    for target in (path, intervals):
+        if target is not None:
+            check_destination(target, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)
 
 
 def write_volume(
@@ -157,6 +163,7 @@ def write_volume(
     provenance: Provenance,
     overwrite: bool = False,
     dicom: DicomOutput | None = None,
+    intervals: Path | None = None,
 ) -> None:
     """Write a finer volume in the format that its source was read from.
 
@@ -170,6 +177,8 @@ def write_volume(
         overwrite: replace an earlier output, which survives if writing fails; a folder that holds
             anything else is refused.
         dicom: how DICOM is written; by default uncompressed, in the source's class.
+        intervals: where the intervals about its pixels go, of a volume that has them: what `interval_path`
+            gives, Parametric Maps for DICOM, else NIfTI.
 
     Raises:
         InputError: if `check_output` refuses `path`.
@@ -177,10 +186,14 @@ def write_volume(
         MonaiSRError: if the disk refuses.
     """
     path = Path(path)
-    check_output(volume, path, overwrite, dicom)
+    check_output(volume, path, overwrite, dicom, intervals)
     if isinstance(volume.source, DicomSource):
-        write_dicom(volume, volume.source, path, provenance, dicom or DicomOutput())
-    elif isinstance(volume.source, NiftiSource):
+        write_dicom(volume, volume.source, path, provenance, dicom or DicomOutput(), intervals)
+        return
+    axes = (0, 1, 2)
+    if isinstance(volume.source, NiftiSource | ItkSource):
+        axes = volume.source.axes
+    if isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ItkSource):
         write_itk(volume, volume.source, path, provenance)
@@ -190,3 +203,5 @@ def write_volume(
         raise ValueError(
             f"source is a {type(volume.source).__name__}; give a volume that read_volume returned"
         )
+    if intervals is not None:
+        write_interval_nifti(volume, axes, intervals)

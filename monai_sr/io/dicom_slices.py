@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from monai_sr.io.dicom_derive import DerivedSeries, derive_header, derive_series
 from monai_sr.io.dicom_grid import decimal_string
 from monai_sr.io.dicom_header import quiet_pydicom
 from monai_sr.io.dicom_types import DicomSource
-from monai_sr.io.dicom_writer import TRANSFER_SYNTAXES, DicomOutput, Image, write_image_file
+from monai_sr.io.dicom_writer import TRANSFER_SYNTAXES, DicomOutput, write_image_file
 from monai_sr.io.encoding import stored_frame
 from monai_sr.volume import Provenance, Volume
 
@@ -55,7 +55,11 @@ def write_dicom_slices(
             write_image_file(*image, syntax, folder / f"{number:05d}.dcm")
 
 
-def _images(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[Image]:
+_Image = tuple[Path, Callable[[], Dataset], list[np.ndarray]]
+"""Of a derived image: the source's nearest file, what makes the header, and the slice."""
+
+
+def _images(volume: Volume, source: DicomSource, provenance: Provenance) -> Iterator[_Image]:
     coarse, fine = len(source.places), len(volume.array)
     series = derive_series(source, provenance, f"series of {fine} slices")
     description = str(source.instances[0].header.get("SeriesDescription") or "")[:46]

@@ -3,6 +3,7 @@
 from monai_sr.networks.conversion import srresnet_from_edsr
 from monai_sr.networks.discriminators import SRGANDiscriminator, SwiftSRGANDiscriminator
 from monai_sr.networks.edsr import EDSR
+from monai_sr.networks.interval_head import IntervalHead
 from monai_sr.networks.mobilenet_v2 import MobileNetV2Features
 from monai_sr.networks.published import edsr_state_dict, rgb_to_gray_state_dict
 from monai_sr.networks.slice_interpolator import SliceInterpolator
@@ -12,6 +13,7 @@ from monai_sr.networks.vgg19 import VGG19Features
 
 __all__ = [
     "EDSR",
+    "IntervalHead",
     "MobileNetV2Features",
     "SRGANDiscriminator",
     "SRResNet",

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from monai_sr.errors import InputError
+from monai_sr.intervals import IntervalWidth
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.display import Display, display_of
 from monai_sr.report.comparison import Encoded
@@ -75,6 +76,7 @@ def write_report(
     interpolate: Interpolation,
     consistency: Mapping[int, Consistency] = MappingProxyType({}),
     findings: Sequence[str] = (),
+    interval: IntervalWidth | None = None,
     title: str = TITLE,
     overwrite: bool = False,
 ) -> None:
@@ -92,6 +94,7 @@ def write_report(
             super-resolution is compared with, such as `monai_sr.evaluate.bicubic`.
         consistency: of the frames that were compared with their sources, by index.
         findings: what speaks against the result, each a clause.
+        interval: how wide the intervals about its pixels are.
         title: heading; must not name a patient.
         overwrite: replace an earlier page.
 
@@ -109,6 +112,8 @@ def write_report(
     if found := Consistency.over(consistency.values()):
         facts["Agreement with the source"] = str(found).capitalize()
         tables.append(_agreement(consistency))
+    if interval:
+        facts["Uncertainty"] = str(interval).capitalize()
     display = display_of(low)
     write_page(path, slices, title=title, facts=facts, tables=tables, display=display, first=len(slices) // 2)
 

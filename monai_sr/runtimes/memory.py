@@ -32,6 +32,37 @@ COPIES_OUT = 2
 EXAMPLE_SIZE = 16
 """Rows and columns of the image on which a network is followed."""
 
+BYTES_IN = 48
+"""What is held for each pixel of a frame that was read, in several types."""
+
+COPIES_OUT = 2
+"""How often a finer frame is held, beside those that are made ahead: as it was made, and as it is encoded."""
+
+INTERVAL_BYTES = 24
+"""What the intervals of frames take for each finer pixel, beside copies that wait for their writer."""
+
+
+def bytes_held(itemsize: int, scale_factor: int, copies: int = 1, intervals: bool = False) -> int:
+    """Memory that frames take beside the network.
+
+    Args:
+        itemsize: bytes of a stored value.
+        scale_factor: enlargement.
+        copies: how often a finer frame is held.
+        intervals: whether the half-widths of intervals are, too.
+
+    Returns:
+        Bytes for each pixel of a frame that was read.
+
+    Example:
+        >>> bytes_held(2, 2) - BYTES_IN
+        8
+    """
+    finer = copies * itemsize
+    if intervals:
+        finer += copies * 4 + INTERVAL_BYTES
+    return BYTES_IN + scale_factor**2 * finer
+
 
 def bytes_per_pixel(network: nn.Module) -> int:
     """Memory that a network takes to compute, by the size of its image.

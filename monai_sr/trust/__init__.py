@@ -3,5 +3,14 @@
 from monai_sr.trust.consistency import DataConsistency
 from monai_sr.trust.frames import FrameCheck
 from monai_sr.trust.guard import DomainGuard, Findings
+from monai_sr.trust.uncertainty import Calibration, FrameIntervals, IntervalEstimator
 
-__all__ = ["DataConsistency", "DomainGuard", "Findings", "FrameCheck"]
+__all__ = [
+    "Calibration",
+    "DataConsistency",
+    "DomainGuard",
+    "Findings",
+    "FrameCheck",
+    "FrameIntervals",
+    "IntervalEstimator",
+]

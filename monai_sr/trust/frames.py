@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monai_sr.intensity import IntensityRange
 from monai_sr.trust.consistency import TOLERANCE, DataConsistency
-from monai_sr.volume import Consistency
+from monai_sr.volume import Consistency, Volume
 
 _logger = logging.getLogger(__name__)
+
+FLOAT_UNITS = 4095
+"""Steps of the intensity range that stand for stored units where values are floating point."""
 
 
 class FrameCheck:
@@ -35,6 +39,37 @@ class FrameCheck:
         self._enforce = enforce
         self._has_warned = False
         self.found: dict[int, Consistency] = {}
+
+    @classmethod
+    def of_volume(
+        cls,
+        volume: Volume,
+        intensity_range: IntensityRange,
+        floor: float,
+        kernel: str,
+        scale_factor: int,
+        enforce: bool,
+    ) -> FrameCheck:
+        """The check of a volume's finer frames.
+
+        Args:
+            volume: the source.
+            intensity_range: of its real values.
+            floor: least stored value of finer pixels.
+            kernel: short name of the degradation.
+            scale_factor: how many times finer the frames are.
+            enforce: whether frames are changed.
+
+        Returns:
+            The check, in units of the stored values' type.
+        """
+        whole = np.issubdtype(volume.array.dtype, np.integer)
+        span = (intensity_range.upper - intensity_range.lower) / float(np.abs(volume.slope).max())
+        unit = 1.0 if whole else span / FLOAT_UNITS
+        lower, upper = (float(bound) / unit for bound in volume.stored_range)
+        return cls(
+            DataConsistency(kernel, scale_factor, max(lower, floor / unit), upper, whole), unit, enforce
+        )
 
     def __call__(
         self, index: int, finer: NDArray[Any], low: NDArray[Any], empty: NDArray[np.bool_]

@@ -17,6 +17,7 @@ class Repeating:
     """What an `Upscaler` does, by numpy alone, so that a forked process can do it, too."""
 
     provenance = Provenance(2, "repeating", "1.0", "ab" * 32, "0.1.0")
+    uncertainty = None
 
     def stream(self, volume, progress=None):
         return dataclasses.replace(

@@ -51,6 +51,7 @@ def test_a_line_tells_what_became_of_a_job_and_by_what(out):
         "seconds": 0.5,
         "consistency": None,
         "findings": [],
+        "interval": None,
     }
     assert (second["status"], second["output"], second["reason"]) == ("refused", None, "bad.dcm is damaged")
 

@@ -106,6 +106,11 @@ ELSEWHERE = (
         "tests/scripts/test_train_released_weights.py::test_every_released_weight_has_its_settings",
         ("python scripts/train_released_weights.py *",),
     ),
+    Elsewhere(
+        "takes many minutes and a user's images",
+        "tests/scripts/test_train_intervals.py::test_a_head_is_trained_calibrated_and_measured",
+        ("python scripts/train_intervals.py *", "python -m scripts.benchmarks.coverage *"),
+    ),
 )
 
 SUBSTITUTED = (

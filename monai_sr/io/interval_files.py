@@ -1,0 +1,61 @@
+"""Where the intervals of an image are written, and as NIfTI where the image is no DICOM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.nifti1 import Nifti1Image
+
+from monai_sr.io.atomic import atomic_file
+from monai_sr.io.image import is_image
+from monai_sr.io.itk import is_itk
+from monai_sr.io.nifti import is_nifti
+from monai_sr.volume import Volume
+
+_NAME = ".interval"
+
+
+def interval_path(path: Path) -> Path:
+    """Where the intervals of an output go: beside it.
+
+    Args:
+        path: the output, a folder or a file.
+
+    Returns:
+        A folder beside a folder of DICOM, .dcm beside .dcm, NIfTI beside anything else.
+
+    Example:
+        >>> [interval_path(Path(name)).as_posix() for name in ("derived", "a/b.nii.gz", "b.png", "b.dcm")]
+        ['derived.interval', 'a/b.interval.nii.gz', 'b.png.interval.nii.gz', 'b.interval.dcm']
+    """
+    if is_image(path) or is_itk(path):
+        return path.with_name(f"{path.name}{_NAME}.nii.gz")
+    suffix = ""
+    if is_nifti(path) or path.suffix.lower() in (".dcm", ".dicom"):
+        suffix = path.name[-7:] if path.name.lower().endswith(".nii.gz") else path.suffix
+    return path.with_name(f"{path.name.removesuffix(suffix)}{_NAME}{suffix}")
+
+
+def write_interval_nifti(volume: Volume, axes: tuple[int, int, int], path: Path) -> None:
+    """Write the half-widths of intervals, in real values, as float32 on the volume's own grid.
+
+    Args:
+        volume: whose frames were all made, with intervals.
+        axes: the file's axes that are the volume's rows, columns and frames.
+        path: a .nii or .nii.gz file, checked to be free.
+
+    Raises:
+        ValueError: if the volume has no intervals.
+        MonaiSRError: if the disk refuses; nothing is left then.
+    """
+    if volume.intervals is None:
+        raise ValueError("volume has no intervals: give one of an upscaler with uncertainty")
+    stack = np.stack([volume.intervals.take(index) for index in range(len(volume.array))], axis=2)
+    back = np.argsort(axes)
+    affine = volume.affine[:, [*back, 3]]
+    image = Nifti1Image(stack.transpose(back), affine)
+    image.header.set_xyzt_units("mm")
+    with atomic_file(path) as file:
+        nib.save(image, file)
