@@ -49,6 +49,7 @@ EXTRAS = {
     "ray": ["ray>=2.40,<3"],
     "pacs": ["dicomweb-client>=0.60,<1", "requests>=2.31,<3", "urllib3>=2.2,<3"],
     "app": ["starlette>=0.49.1,<2", "uvicorn>=0.30,<1", "h11>=0.16,<1"],
+    "uncertainty": ["highdicom>=0.24,<1"],
     "docs": ["sphinx>=8.1,<10", "furo>=2024.8.6,<2027", "myst-nb>=1.2,<2"],
 }
 DEV_REQUIRES = [
@@ -56,7 +57,6 @@ DEV_REQUIRES = [
     "pytest>=8,<10",
     "pytest-xdist>=3.6,<4",
     "hypothesis>=6.100,<7",
-    "highdicom>=0.24,<1",
     "ruff>=0.12,<1",
     "mypy>=1.14,<3",
     "pre-commit>=3.7,<5",
