@@ -70,6 +70,7 @@ def measure(path: Path, upscaler: Upscaler, kernel: str, levels: int) -> dict[st
         name = "enforced" if upscaler.enforce else "made"
         found |= {
             name: finer.consistency[0].largest,
+            "rms" if name == "made" else "rms_enforced": finer.consistency[0].rms,
             f"psnr_{name}": float(10 * np.log10(levels**2 / error)),
             "is_enforced": float(finer.consistency[0].enforced),
         }
