@@ -1,6 +1,6 @@
 """Say of bundles whether their weights may be released: one table of checks, and an exit code.
 
-Every check is of what a user gets: the bundle's own degradation, and its weights as they are loaded. The
+Quality is that of the literature's kernel, bicubic; all else is by the bundle's own degradation. The
 adversarial stage is not held to PSNR, which is not its aim, but to a spectrum nearer to the original's than
 bicubic's. The limits stand beside each value. Few patients are enough to see that a release is broken; the
 cards hold what is measured on all of them.
@@ -74,7 +74,7 @@ def check_quality(
         result = evaluate(
             upscalers,
             items,
-            degradation=make_degradation(bundle.kernel or "bicubic", scale),
+            degradation=make_degradation("bicubic", scale),
             scale_factor=scale,
             out_dir=Path(folder) / "out",
             max_slices=max_slices,
