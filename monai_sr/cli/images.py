@@ -310,8 +310,11 @@ def show(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Draw one slice as it is, bicubically enlarged and super-resolved, side by side."""
-    from monai_sr.api import super_resolve
+    from monai_sr.api import SuperResolved
+    from monai_sr.io import read_volume
+    from monai_sr.io.remote import local_copy
     from monai_sr.report import save_figure
+    from monai_sr.upscaler import Upscaler
 
     if output.suffix.lower() != ".png":
         raise InputError(f"{output} must be a PNG: let its name end in .png.")
@@ -319,9 +322,13 @@ def show(
         raise InputError(f"{output} exists; name another file or add --overwrite.")
     if not output.parent.is_dir():
         raise InputError(f"The folder {output.parent} does not exist: make it first.")
-    result = super_resolve(source, chosen_bundle(bundle, trust), scale_factor, alpha, device)
-    count = len(result.low.array)
+    upscaler = Upscaler.from_bundle(chosen_bundle(bundle, trust), scale_factor, device=device, alpha=alpha)
+    with local_copy(source) as path:
+        low = read_volume(path)
+    count = len(low.array)
     if frame is not None and frame > count:
         raise InputError(f"--frame must be from 1 to {count}, got {frame}.")
+    # Of a stream only the frame that is shown is computed.
+    result = SuperResolved(low, upscaler.stream(low), upscaler.provenance)
     save_figure(result.show(None if frame is None else frame - 1), output)
     console.print(f"Written: {output}", highlight=False, soft_wrap=True)

@@ -24,6 +24,7 @@ from monai_sr.degradation import KERNELS
 from monai_sr.evaluate import read_datalist
 from monai_sr.evaluate.statistics import estimate_mean
 from monai_sr.io import open_volume
+from monai_sr.trust import DomainGuard
 from monai_sr.upscaler import Upscaler
 from monai_sr.volume import Source, Volume
 from scripts.benchmarks.pages import with_results
@@ -63,7 +64,8 @@ def measure(path: Path, upscaler: Upscaler, kernel: str, levels: int) -> dict[st
     low = KERNELS[kernel](torch.from_numpy(high)[None], scale).numpy()
     stored = np.rint(low).clip(0, levels).astype(np.uint16)
     volume = Volume(stored, np.eye(4), np.ones(1), np.zeros(1), (0, levels), Source(), path)
-    upscaler.kernel, found = kernel, {}
+    # Each is measured by the kernel that made it, whatever the bundle's own.
+    upscaler.kernel, upscaler.guard, found = kernel, DomainGuard(None, scale), {}
     for upscaler.enforce in (False, True):
         finer = upscaler(volume)
         error = np.mean((finer.array[0].astype(np.float64) - high) ** 2)

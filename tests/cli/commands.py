@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from typer.testing import CliRunner
 
 from monai_sr.cli import app
+from monai_sr.errors import InputError
 
 
 def monai_sr(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]:
@@ -26,6 +28,15 @@ def monai_sr(*arguments: object, **env: str) -> subprocess.CompletedProcess[str]
 def invoke(*arguments: object):
     """A command in this process, for what needs no other; a mistake is the result's exception."""
     return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def refuses(arguments: Sequence[object], *said: str) -> None:
+    """Whether a command is refused, in this process: `refused` of one tells that the rest is made of it."""
+    error = invoke(*arguments).exception
+    assert isinstance(error, InputError), repr(error)
+    assert "\n" not in str(error)
+    for text in said:
+        assert text in str(error)
 
 
 def told(stderr: str) -> list[str]:

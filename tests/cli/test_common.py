@@ -11,7 +11,7 @@ import time
 from monai_sr.bundle import bundle_folders
 from monai_sr.errors import InputError
 from monai_sr.sample import sample_series_dir
-from tests.cli.commands import invoke, monai_sr, refused
+from tests.cli.commands import invoke, monai_sr, refused, refuses
 
 
 def test_version_and_help():
@@ -25,16 +25,16 @@ def test_mistakes_are_answered_in_one_sentence(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     refused(monai_sr("upscale", tmp_path / "nowhere", output), "nowhere", "does not exist")
-    refused(monai_sr("upscale", empty, output), "empty", "no DICOM")
+    refuses(("upscale", empty, output), "empty", "no DICOM")
     series = sample_series_dir()
-    refused(monai_sr("upscale", series, output, "--bundle", "nothing"), "nothing", "edsr_mri")
-    refused(monai_sr("upscale", series, output, "--scale-factor", "8"), "scale factor 8", "2, 4")
-    refused(monai_sr("upscale", series, output, "--weights", tmp_path / "none.pt"), "none.pt")
-    refused(monai_sr("upscale", series, output, "--device", "tpu"), "tpu")
+    refuses(("upscale", series, output, "--bundle", "nothing"), "nothing", "edsr_mri")
+    refuses(("upscale", series, output, "--scale-factor", "8"), "scale factor 8", "2, 4")
+    refuses(("upscale", series, output, "--weights", tmp_path / "none.pt"), "none.pt")
+    refuses(("upscale", series, output, "--device", "tpu"), "tpu")
     full = tmp_path / "full"
     full.mkdir()
     (full / "note").write_text("mine")
-    refused(monai_sr("upscale", series, full), "full", "not empty")
+    refuses(("upscale", series, full), "full", "not empty")
     assert (full / "note").read_text() == "mine"
     assert not output.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]

@@ -21,7 +21,7 @@ from pydicom.uid import JPEGLSLossless, SecondaryCaptureImageStorage
 from monai_sr.errors import InputError
 from monai_sr.io import read_volume
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
-from tests.cli.commands import invoke, monai_sr, refused, told
+from tests.cli.commands import invoke, monai_sr, refused, refuses, told
 
 
 def test_upscale_dicom_twice_gives_the_same(tmp_path):
@@ -56,13 +56,13 @@ def test_upscale_other_formats(tmp_path, suffix):
 def test_colour_and_pixelless_input_is_refused(tmp_path):
     colour = tmp_path / "colour.png"
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(colour)
-    refused(monai_sr("upscale", colour, tmp_path / "finer.png"), "colour.png", "single-channel")
+    refuses(("upscale", colour, tmp_path / "finer.png"), "colour.png", "single-channel")
     dataset = pydicom.dcmread(sorted(sample_series_dir().iterdir())[0])
     del dataset.PixelData
     headers = tmp_path / "headers"
     headers.mkdir()
     dataset.save_as(headers / "1.dcm")
-    refused(monai_sr("upscale", headers, tmp_path / "derived"), "pixel")
+    refuses(("upscale", headers, tmp_path / "derived"), "pixel")
     assert not (tmp_path / "derived").exists()
     assert not (tmp_path / "finer.png").exists()
 
@@ -114,8 +114,8 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
     assert counts(result.stdout) == {"done": 0, "skipped": 2, "refused": 0, "failed": 0, "images": 1}
     assert {path: path.read_bytes() for path in out.glob("*/*.dcm")} == before
     again = ("upscale", archive, out, "--recursive")
-    refused(monai_sr(*again), "out holds an earlier batch", "--resume")
-    refused(monai_sr(*again, "--resume", "--scale-factor", "4"), "another scale_factor and weights_sha256")
+    refuses(again, "out holds an earlier batch", "--resume")
+    refuses((*again, "--resume", "--scale-factor", "4"), "another scale_factor and weights_sha256")
 
 
 def test_an_interrupted_archive_can_be_resumed(tmp_path):
@@ -169,16 +169,16 @@ def test_dicom_output_may_be_compressed_and_secondary_capture(tmp_path):
 
 
 def test_one_slice_is_shown_before_and_after(tmp_path):
-    source = sample_series_dir()
-    result = monai_sr("show", source, tmp_path / "slice.png", "--frame", 3)
+    source, fast = sample_series_dir(), ("--bundle", "swift_srgan_mri")
+    result = monai_sr("show", source, tmp_path / "slice.png", "--frame", 3, *fast)
     assert result.returncode == 0, result.stderr
     with Image.open(tmp_path / "slice.png") as image:
         assert image.format == "PNG"
     other = tmp_path / "other.png"
-    refused(monai_sr("show", source, tmp_path / "slice.png"), "slice.png")
-    refused(monai_sr("show", source, tmp_path / "slice.gif"), ".png")
-    refused(monai_sr("show", source, other, "--frame", 99), "1 to 12")
-    refused(monai_sr("show", source, tmp_path / "none" / "slice.png"), "none")
+    refuses(("show", source, tmp_path / "slice.png"), "slice.png")
+    refuses(("show", source, tmp_path / "slice.gif"), ".png")
+    refuses(("show", source, other, "--frame", 99, *fast), "1 to 12")
+    refuses(("show", source, tmp_path / "none" / "slice.png"), "none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["slice.png"]
 
 
@@ -250,9 +250,7 @@ def test_upscale_writes_a_report_of_each_series(tmp_path):
     assert report.read_text(encoding="utf-8") == page
     # Refused as a whole before any image is computed, though another output would be free.
     (tmp_path / "look_0001.html").unlink()
-    refused(
-        monai_sr(*arguments[:2], tmp_path / "again", *arguments[3:]), "look_0002.html exists", "--overwrite"
-    )
+    refuses((*arguments[:2], tmp_path / "again", *arguments[3:]), "look_0002.html exists", "--overwrite")
     assert not (tmp_path / "again").exists()
 
 

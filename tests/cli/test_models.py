@@ -16,7 +16,7 @@ from monai_sr.evaluate.statistics import Estimate
 from monai_sr.io import read_volume
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.sample import sample_dataset_dir, sample_series_dir
-from tests.cli.commands import invoke, monai_sr, refused
+from tests.cli.commands import invoke, monai_sr, refuses
 
 
 def test_bundles_lists_what_is_there():
@@ -31,7 +31,7 @@ def test_blend_and_alpha_give_the_same_image(tmp_path):
     blended = tmp_path / "blended.pt"
     arguments = ("blend", models / "pixel_model.pt", models / "model.pt", "--alpha", "0.3", "-o", blended)
     assert monai_sr(*arguments).returncode == 0
-    refused(monai_sr(*arguments), "blended.pt exists", "--overwrite")
+    refuses(arguments, "blended.pt exists", "--overwrite")
     source = tmp_path / "image.png"
     Image.fromarray(read_volume(sample_series_dir()).array[5].astype(np.uint16)).save(source)
     upscale = ("upscale", source, "--bundle", "srgan_mri")
@@ -50,12 +50,12 @@ def test_blend_and_alpha_give_the_same_image(tmp_path):
 def test_what_cannot_be_blended_is_refused(tmp_path):
     models = Bundle(bundle_folders()["srgan_mri"]).root / "models"
     output = ("-o", tmp_path / "blended.pt")
-    refused(monai_sr("blend", models / "model.pt", *output), "two files")
-    refused(monai_sr("blend", models / "model.pt", models / "model_x4.pt", *output), "scale factors")
+    refuses(("blend", models / "model.pt", *output), "two files")
+    refuses(("blend", models / "model.pt", models / "model_x4.pt", *output), "scale factors")
     two = (models / "pixel_model.pt", models / "model.pt")
-    refused(monai_sr("blend", *two, "--alpha", "1.2", *output), "--alpha must be from 0 to 1")
-    refused(monai_sr("blend", *two, models / "model.pt", "--alpha", "0.5", *output), "two files")
-    refused(monai_sr("upscale", sample_series_dir(), tmp_path / "out", "--alpha", "0.5"), "no pixel-loss")
+    refuses(("blend", *two, "--alpha", "1.2", *output), "--alpha must be from 0 to 1")
+    refuses(("blend", *two, models / "model.pt", "--alpha", "0.5", *output), "two files")
+    refuses(("upscale", sample_series_dir(), tmp_path / "out", "--alpha", "0.5"), "no pixel-loss")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -73,9 +73,9 @@ def test_split_then_evaluate(tmp_path):
     assert {"per_image.csv", "per_patient.csv", "results.md"} <= {
         path.name for path in (tmp_path / "result").iterdir()
     }
-    refused(monai_sr("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
-    refused(monai_sr("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
-    refused(monai_sr("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")
+    refuses(("evaluate", tmp_path / "result", "--datalist", dataset / "datalist.json"), "result")
+    refuses(("evaluate", tmp_path / "other", "--datalist", dataset / "none.json"), "none.json")
+    refuses(("evaluate", tmp_path / "other", "--kernel", "nearest"), "nearest")
 
 
 def test_several_bundles_are_evaluated_at_once(tmp_path):
@@ -87,9 +87,9 @@ def test_several_bundles_are_evaluated_at_once(tmp_path):
         assert f"| {name} |" in report
         assert (tmp_path / "result" / f"worst_slice_{name}.png").is_file()
     other = tmp_path / "other"
-    refused(monai_sr("evaluate", other, "-b", "edsr_mri", "-b", "edsr_mri"), "one name")
-    refused(monai_sr("evaluate", other, *both, "--weights", tmp_path / "w.pt"), "--weights")
-    refused(monai_sr("evaluate", other, "--vgg-weights", tmp_path / "none.pth"), "none.pth")
+    refuses(("evaluate", other, "-b", "edsr_mri", "-b", "edsr_mri"), "one name")
+    refuses(("evaluate", other, *both, "--weights", tmp_path / "w.pt"), "--weights")
+    refuses(("evaluate", other, "--vgg-weights", tmp_path / "none.pth"), "none.pth")
     assert not other.exists()
 
 
