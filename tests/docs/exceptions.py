@@ -111,6 +111,11 @@ ELSEWHERE = (
         "tests/scripts/test_train_intervals.py::test_a_head_is_trained_calibrated_and_measured",
         ("python scripts/train_intervals.py *", "python -m scripts.benchmarks.coverage *"),
     ),
+    Elsewhere(
+        "writes the bundles of the clone anew; it is run with --check",
+        ".ci/run",
+        ("python scripts/build_bundles.py",),
+    ),
 )
 
 SUBSTITUTED = (
