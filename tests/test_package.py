@@ -15,6 +15,8 @@ from monai_sr.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 BUNDLES = sorted(path.parent.parent for path in (ROOT / "bundles").glob("[!_]*/configs/metadata.json"))
+READ = ("sample", "report/assets", "study/assets", "through_plane", "integrations/web/static")
+"""Folders whose files the package reads."""
 
 
 @pytest.mark.parametrize("name", monai_sr.__all__)
@@ -62,10 +64,11 @@ def wheel(tmp_path_factory):
 def test_the_wheel_carries_what_the_package_reads(wheel):
     with zipfile.ZipFile(wheel) as archive:
         carried = set(archive.namelist())
-    needed = {
+    needed = {"monai_sr/py.typed"} | {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "monai_sr").rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and path.name != ".gitignore"
+        for folder in READ
+        for path in (ROOT / "monai_sr" / folder).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
     }
     for bundle in BUNDLES:
         for pattern in ("LICENSE", "configs/*", "docs/*", "models/*.pt"):
