@@ -138,9 +138,25 @@ def write_itk(volume: Volume, source: ItkSource, path: Path, provenance: Provena
         volume, source.shape[frame], source.shape[row], source.shape[column], source.dtype, factor
     )
     stored = np.stack([stored_frame(volume, index) for index in range(source.shape[frame])], axis=2)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(stored.transpose(np.argsort(source.axes)).T))
     order = [*source.axes, 3]
-    finer = _LPS_TO_RAS @ scale_affine(source.affine[:, order], factor)[:, np.argsort(order)]
+    finer = scale_affine(source.affine[:, order], factor)[:, np.argsort(order)]
+    save_itk(stored.transpose(np.argsort(source.axes)), finer, source, path)
+
+
+def save_itk(stored: NDArray[np.generic], affine: NDArray[np.float64], source: ItkSource, path: Path) -> None:
+    """Write stored values with what else their source's file says.
+
+    Args:
+        stored: in the axes of the file.
+        affine: of these axes to RAS, shape (4, 4), in mm.
+        source: whose metadata are kept.
+        path: a .mha or .nrrd file, checked to be free.
+
+    Raises:
+        MonaiSRError: if the disk refuses; nothing is left then.
+    """
+    image = sitk.GetImageFromArray(np.ascontiguousarray(stored.T))
+    finer = _LPS_TO_RAS @ affine
     spacing = np.linalg.norm(finer[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetDirection((finer[:3, :3] / spacing).ravel().tolist())

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from monai_sr.errors import MonaiSRError
 from monai_sr.geometry import scale_slices
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.dicom_slices import write_dicom_slices
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.dicom_writer import DicomOutput
-from monai_sr.io.itk import ItkSource
+from monai_sr.io.itk import ItkSource, save_itk
 from monai_sr.io.nifti import NiftiSource
 from monai_sr.volume import Provenance, Volume
-
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def write_slices(
@@ -71,20 +67,8 @@ def _write_nifti(volume: Volume, source: NiftiSource, path: Path) -> None:
 
 def _write_itk(volume: Volume, source: ItkSource, path: Path) -> None:
     stored = np.asarray(volume.array).transpose(1, 2, 0).transpose(np.argsort(source.axes))
-    image = sitk.GetImageFromArray(np.ascontiguousarray(stored.T))
     ratio = stored.shape[source.axes[2]] / source.shape[source.axes[2]]
-    finer = _LPS_TO_RAS @ _finer(source.affine, source.axes, ratio)
-    spacing = np.linalg.norm(finer[:3, :3], axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetDirection((finer[:3, :3] / spacing).ravel().tolist())
-    image.SetOrigin(finer[:3, 3].tolist())
-    for key, text in source.metadata.items():
-        image.SetMetaData(key, text)
-    with atomic_file(path) as file:
-        try:
-            sitk.WriteImage(image, str(file))
-        except RuntimeError:
-            raise MonaiSRError(f"{path} could not be written; check the disk") from None
+    save_itk(stored, _finer(source.affine, source.axes, ratio), source, path)
 
 
 def _finer(affine: NDArray[np.float64], axes: tuple[int, int, int], ratio: float) -> NDArray[np.float64]:

@@ -28,11 +28,11 @@ from monai_sr.intensity import IntensityRange
 from monai_sr.io import open_volume
 from monai_sr.upscaler import Upscaler
 from monai_sr.volume import Volume
+from scripts.benchmarks.pages import with_results
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_suffix(".json")
 PAGE = ROOT / "docs" / "howto" / "uncertainty.md"
-START, END = "<!-- results: scripts/benchmarks/coverage.py writes this part -->", "<!-- end of results -->"
 SLICES = 4
 SIDE = 512
 """Finer pixels of the middle of a larger image that are looked at."""
@@ -149,9 +149,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def draw(rows: list[dict[str, Any]]) -> str:
     """The page with the table in its place."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    return f"{before}{START}\n{table(rows)}{END}{rest.split(END)[1]}"
+    return with_results(PAGE, "scripts/benchmarks/coverage.py", table(rows).rstrip("\n"))
 
 
 def released(modality: str) -> Iterator[tuple[Bundle, int]]:
