@@ -66,7 +66,7 @@ def score_phantoms(
     flat = phantoms.flat(scale_factor)
     tissue = np.zeros(flat.shape, dtype=bool)
     tissue[phantoms.inner(scale_factor)] = True
-    structures = _false_structures(methods, degradation, scale_factor)
+    structures = score_false_structures(methods, degradation, scale_factor)
     lesions = score_lesions(flat, methods, degradation, scale_factor, tissue=tissue)
     return {
         name: structures[name]
@@ -77,36 +77,19 @@ def score_phantoms(
     }
 
 
-def count_structures(difference: NDArray[np.floating], threshold: float, scale_factor: int) -> int:
-    """Connected regions that differ by more than a threshold and are large enough to be seen as something.
-
-    Args:
-        difference: from what should be there, shape (H, W).
-        threshold: in its unit, above 0.
-        scale_factor: pixels along each side of a low-resolution pixel, the least that counts.
-
-    Returns:
-        Their number.
-
-    Example:
-        >>> image = np.zeros((8, 8))
-        >>> image[1:4, 1:4], image[6, 6] = 1, 1
-        >>> count_structures(image, 0.5, scale_factor=2)
-        1
-    """
-    averaged = uniform_filter(np.asarray(difference, dtype=np.float64), scale_factor)
-    # A bright and a dark region side by side are two.
-    total = 0
-    for sign in (1, -1):
-        regions, _ = label(sign * averaged > threshold)
-        total += int((np.bincount(regions.ravel())[1:] >= scale_factor**2).sum())
-    return total
-
-
-def _false_structures(
+def score_false_structures(
     methods: Mapping[str, Enlarge], degradation: Degradation, scale_factor: int
 ) -> dict[str, dict[str, float]]:
-    """Rate of structures where there are none, and how much noise comes through."""
+    """The part of `score_phantoms` that looks for structures where there are none; it gives the same numbers.
+
+    Args:
+        methods: name -> what enlarges low-resolution frames [n, h, w].
+        degradation: deterministic, from (1, H, W) to (1, H / scale_factor, W / scale_factor).
+        scale_factor: integer >= 2.
+
+    Returns:
+        Method -> `false_structures`, `standing_out` and `noise_gain`, see `PHANTOM_METRICS`.
+    """
     generator = np.random.default_rng(0)
     counts = {name: np.zeros(2, dtype=int) for name in methods}
     gains: dict[str, list[float]] = {name: [] for name in methods}
@@ -138,6 +121,32 @@ def _false_structures(
         }
         for name in methods
     }
+
+
+def count_structures(difference: NDArray[np.floating], threshold: float, scale_factor: int) -> int:
+    """Connected regions that differ by more than a threshold and are large enough to be seen as something.
+
+    Args:
+        difference: from what should be there, shape (H, W).
+        threshold: in its unit, above 0.
+        scale_factor: pixels along each side of a low-resolution pixel, the least that counts.
+
+    Returns:
+        Their number.
+
+    Example:
+        >>> image = np.zeros((8, 8))
+        >>> image[1:4, 1:4], image[6, 6] = 1, 1
+        >>> count_structures(image, 0.5, scale_factor=2)
+        1
+    """
+    averaged = uniform_filter(np.asarray(difference, dtype=np.float64), scale_factor)
+    # A bright and a dark region side by side are two.
+    total = 0
+    for sign in (1, -1):
+        regions, _ = label(sign * averaged > threshold)
+        total += int((np.bincount(regions.ravel())[1:] >= scale_factor**2).sum())
+    return total
 
 
 def _noise(differences: NDArray[np.floating], scale_factor: int) -> tuple[float, float]:

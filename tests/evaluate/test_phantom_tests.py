@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from monai_sr.evaluate import bicubic, make_degradation, phantoms
-from monai_sr.evaluate.phantom_tests import PHANTOM_METRICS, count_structures, score_phantoms
+from monai_sr.evaluate.phantom_tests import (
+    PHANTOM_METRICS,
+    count_structures,
+    score_false_structures,
+    score_phantoms,
+)
 
 
 def inventive(low):
@@ -56,6 +61,12 @@ def test_noise_that_was_made_stronger_shows(scores):
     assert scores["noisy"]["noise_gain"] == pytest.approx(2, rel=0.01)
     assert scores["noisy"]["false_structures"] > 10
     assert scores["noisy"]["standing_out"] == 0
+
+
+def test_structures_alone_are_the_same(scores):
+    (alone,) = score_false_structures({"noisy": noisy}, make_degradation("binning", 2), 2).values()
+    assert alone.keys() == {"false_structures", "standing_out", "noise_gain"}
+    assert alone.items() <= scores["noisy"].items()
 
 
 def test_sharpening_is_seen_in_edge_and_bars(scores):

@@ -1,55 +1,97 @@
 from __future__ import annotations
 
-import pytest
-import torch
+import sys
 
-from monai_sr.bundle import find_bundle
-from monai_sr.upscaler import Upscaler
+import nibabel as nib
+import numpy as np
+import pytest
+
+from monai_sr.evaluate import EvaluationItem
+from monai_sr.io import read_volume
 from scripts import release_gate
-from tests.test_upscaler import Function
+from scripts.release_checks import Check
+from scripts.release_gate import crop, gate, main, read_test_part
 
 
 @pytest.fixture
-def network(monkeypatch):
-    """Function that puts another network in the place of every bundle's."""
+def data(tmp_path):
+    """A folder with a file of each of three patients, two of them in the test part."""
+    folder = tmp_path / "data"
+    (folder / "mri").mkdir(parents=True)
+    lines = ["path,patient,split"]
+    for patient, part in (("a", "train"), ("b", "test"), ("c", "test")):
+        voxels = np.random.default_rng(ord(patient)).integers(0, 4096, (40, 30, 7)).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, np.diag([1, 1, 3, 1])), folder / "mri" / f"{patient}.nii")
+        lines.append(f"mri/{patient}.nii,{patient},{part}")
+    (folder / "MANIFEST.csv").write_text("\n".join(lines) + "\n")
+    return folder
 
-    def put(function):
-        monkeypatch.setattr(
-            release_gate.Upscaler, "from_bundle", lambda *args, **options: Upscaler(Function(function))
-        )
 
-    return put
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["release_gate", *map(str, arguments)])
+    return main()
 
 
-def square(finer):
-    finer = finer.clone()
-    finer[..., 90:100, 90:100] += 0.3
-    return finer
+def test_only_the_first_patients_of_the_test_part_are_taken(data):
+    assert [item.patient for item in read_test_part(data, "mri", None)] == ["b", "c"]
+    assert [item.patient for item in read_test_part(data, "mri", 1)] == ["b"]
+
+
+def test_the_middle_of_evenly_spaced_slices_is_kept(data, tmp_path):
+    items = read_test_part(data, "mri", 1)
+    whole = read_volume(items[0].path).array
+    (middle,) = crop(items, tmp_path / "few", 20, 2)
+    assert middle.patient == "b"
+    assert np.array_equal(read_volume(middle.path).array, whole[[1, 5], 10:30, 5:25])
+    (same,) = crop(items, tmp_path / "all", None, None)
+    assert np.array_equal(read_volume(same.path).array, whole)
+    (one,) = crop(items, tmp_path / "one", 36, 1)
+    assert np.array_equal(read_volume(one.path).array, whole[3:4, 2:38])
+
+
+def test_a_bundle_without_weights_fails():
+    (check,) = gate("edsr_mri", 8, [EvaluationItem("none.nii", "b")])
+    assert not check.holds
+    assert "no weights for scale factor 8" in check.what
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_one_failing_check_is_an_exit_code(monkeypatch, capsys, data, is_kept):
+    checks = [Check("one", "1", "<= 2", True), Check("another", "3", "<= 4", is_kept)]
+    monkeypatch.setattr(release_gate, "_run", lambda jobs, sets, workers: [checks for _ in jobs])
+    assert run(monkeypatch, "edsr_mri", "--data", data, "--scales", "2") == (0 if is_kept else 1)
+    told = "holds" if is_kept else "**FAILS**"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:] == [
+        "| edsr_mri | 2 | one | 1 | <= 2 | holds |",
+        f"| edsr_mri | 2 | another | 3 | <= 4 | {told} |",
+    ]
+
+
+def test_all_released_bundles_are_checked_by_default(monkeypatch, data):
+    seen = []
+    monkeypatch.setattr(release_gate, "crop", lambda items, folder, *_: items)
+    monkeypatch.setattr(release_gate, "read_test_part", lambda *_: [])
+    monkeypatch.setattr(release_gate, "_run", lambda jobs, *_: seen.extend(jobs) or [[] for _ in jobs])
+    assert run(monkeypatch, "--data", data) == 0
+    networks = ("edsr", "srgan", "swift_srgan")
+    expected = [
+        (f"{net}_{place}", scale) for net in networks for place in ("mri", "oct", "xray") for scale in (2, 4)
+    ]
+    assert [(bundle.name, scale) for bundle, scale in seen] == expected
+
+
+@pytest.mark.slow
+def test_a_worker_gives_the_checks_in_order(data):
+    jobs = [(release_gate.find_bundle(name), 8) for name in ("edsr_mri", "srgan_mri")]
+    first, second = release_gate._run(jobs, {"mri": []}, 2)
+    assert "edsr_mri" in first[0].what
+    assert "srgan_mri" in second[0].what
 
 
 @pytest.mark.parametrize(
-    ("function", "holds"), [(lambda finer: finer, True), (lambda finer: torch.roll(finer, 1, -1), False)]
+    ("arguments", "word"), [(["--data", "absent"], "absent"), (["edsr_none", "--data", "."], "edsr_none")]
 )
-def test_a_shift_fails(network, function, holds):
-    network(function)
-    shift, again = release_gate.check_geometry(find_bundle("edsr_mri"), 2)
-    assert shift.holds == holds
-    assert again.holds
-
-
-def test_another_result_each_time_fails(network):
-    network(lambda finer: finer + torch.rand(1))
-    _, again = release_gate.check_geometry(find_bundle("edsr_mri"), 2)
-    assert not again.holds
-
-
-def test_a_structure_from_nowhere_fails(network):
-    network(square)
-    (made_up,) = release_gate.check_phantoms(find_bundle("edsr_mri"), 2)
-    assert not made_up.holds
-
-
-def test_precision_that_nobody_measured_fails():
-    bundle = find_bundle("edsr_mri")
-    assert [check.holds for check in release_gate.check_precision(bundle, 2)] == [True]
-    assert [check.holds for check in release_gate.check_precision(bundle, 8)] == [False]
+def test_what_cannot_be_checked_is_told(monkeypatch, capsys, arguments, word):
+    assert run(monkeypatch, *arguments) == 2
+    assert word in capsys.readouterr().err
