@@ -1,7 +1,7 @@
 """Say of bundles whether their weights may be released: one table of checks, and an exit code.
 
-The images are the test parts of a folder's modalities, or a small fixed set of them: the first patients, the
-middle of their slices, evenly spaced slices. Few are enough to see that a release is broken; the cards hold
+The images are the test parts of a folder's modalities, or a small fixed set of them: the middle of a few
+slices of a few patients. Few are enough to see that a release is broken; the cards hold
 what is measured on all of them. The limits stand beside each value.
 """
 
@@ -52,14 +52,17 @@ def modality_of(bundle: Bundle) -> str:
     return bundle.name.rpartition("_")[2]
 
 
-def read_test_part(data: Path, modality: str, max_patients: int | None) -> list[EvaluationItem]:
+def read_test_part(
+    data: Path, modality: str, max_patients: int | None, max_files: int | None
+) -> list[EvaluationItem]:
     """The test part of a modality.
 
     Args:
         data: folder of a folder for each modality, and of a manifest with the columns that
             `monai-sr split` reads.
         modality: name of the folder.
-        max_patients: the first so many; None for all.
+        max_patients: at most so many, evenly spaced; None for all.
+        max_files: the first so many of each patient; None for all.
 
     Returns:
         The items.
@@ -67,13 +70,13 @@ def read_test_part(data: Path, modality: str, max_patients: int | None) -> list[
     Raises:
         InputError: if the folder or its manifest cannot be used.
     """
-    found = split_dataset(data / modality, manifest=data / MANIFEST)["test"]
-    patients = list(dict.fromkeys(item["patient"] for item in found))[:max_patients]
-    return [
-        EvaluationItem(data / modality / item["label"], item["patient"])
-        for item in found
-        if item["patient"] in patients
-    ]
+    files: dict[str, list[EvaluationItem]] = {}
+    for item in split_dataset(data / modality, manifest=data / MANIFEST)["test"]:
+        path = data / modality / item["label"]
+        files.setdefault(item["patient"], []).append(EvaluationItem(path, item["patient"]))
+    # Those of one source follow each other: the first would be alike.
+    patients = list(files.values())
+    return [item for index in _evenly(len(patients), max_patients) for item in patients[index][:max_files]]
 
 
 def crop(
@@ -95,12 +98,12 @@ def crop(
     for number, item in enumerate(items):
         volume = open_volume(item.path)
         count, *sides = volume.array.shape
-        kept = min(count, max_slices or count)
-        chosen = ((np.arange(kept) + 0.5) * count / kept).astype(int)
         rows, columns = (
             slice(start := max(size - (side or size), 0) // 2, start + (side or size)) for size in sides
         )
-        frames = [volume.real_frame(index)[rows, columns].astype(np.float32) for index in chosen]
+        frames = [
+            volume.real_frame(index)[rows, columns].astype(np.float32) for index in _evenly(count, max_slices)
+        ]
         path = folder / f"{number:03d}.nii"
         nib.save(nib.Nifti1Image(np.stack(frames, axis=-1), np.eye(4)), path)
         cropped.append(EvaluationItem(path, item.patient))
@@ -146,7 +149,7 @@ def main() -> int:
         with TemporaryDirectory() as folder:
             sets = {
                 modality: crop(
-                    read_test_part(arguments.data, modality, arguments.max_patients),
+                    read_test_part(arguments.data, modality, arguments.max_patients, arguments.max_files),
                     Path(folder) / modality,
                     arguments.side,
                     arguments.max_slices,
@@ -179,6 +182,12 @@ def _run(
         yield from pool.map(gate, roots, scales, [sets[modality_of(bundle)] for bundle, _ in jobs])
 
 
+def _evenly(count: int, most: int | None) -> list[int]:
+    """Numbers from 0 to `count` - 1: the middle of each of `most` equal stretches, or all."""
+    kept = min(count, most or count)
+    return [int((index + 0.5) * count / kept) for index in range(kept)]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help="names or folders; all by default")
@@ -187,7 +196,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--scales", nargs="+", type=int, default=[2, 4], help="2 and 4 by default")
     parser.add_argument("--side", type=_at_least_1, help="most rows and columns of a slice; all by default")
-    parser.add_argument("--max-patients", type=_at_least_1, help="the first so many; all by default")
+    parser.add_argument("--max-patients", type=_at_least_1, help="evenly spaced ones; all by default")
+    parser.add_argument("--max-files", type=_at_least_1, help="the first of each patient; all by default")
     parser.add_argument("--max-slices", type=_at_least_1, help="evenly spaced, of each file; all by default")
     parser.add_argument("--workers", type=_at_least_1, default=1, help="processes; 1 by default")
     return parser.parse_args()

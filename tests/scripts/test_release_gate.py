@@ -15,14 +15,14 @@ from scripts.release_gate import crop, gate, main, read_test_part
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder with a file of each of three patients, two of them in the test part."""
+    """A folder with files of four patients, three of them in the test part."""
     folder = tmp_path / "data"
     (folder / "mri").mkdir(parents=True)
     lines = ["path,patient,split"]
-    for patient, part in (("a", "train"), ("b", "test"), ("c", "test")):
-        voxels = np.random.default_rng(ord(patient)).integers(0, 4096, (40, 30, 7)).astype(np.int16)
-        nib.save(nib.Nifti1Image(voxels, np.diag([1, 1, 3, 1])), folder / "mri" / f"{patient}.nii")
-        lines.append(f"mri/{patient}.nii,{patient},{part}")
+    for seed, name in enumerate(("a", "b", "b2", "c", "d")):
+        voxels = np.random.default_rng(seed).integers(0, 4096, (40, 30, 7)).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, np.diag([1, 1, 3, 1])), folder / "mri" / f"{name}.nii")
+        lines.append(f"mri/{name}.nii,{name[0]},{'train' if name == 'a' else 'test'}")
     (folder / "MANIFEST.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -32,16 +32,20 @@ def run(monkeypatch, *arguments):
     return main()
 
 
-def test_only_the_first_patients_of_the_test_part_are_taken(data):
-    assert [item.patient for item in read_test_part(data, "mri", None)] == ["b", "c"]
-    assert [item.patient for item in read_test_part(data, "mri", 1)] == ["b"]
+def test_evenly_spaced_patients_of_the_test_part_are_taken(data):
+    def names(*most):
+        return [item.path.name for item in read_test_part(data, "mri", *most)]
+
+    assert names(None, None) == ["b.nii", "b2.nii", "c.nii", "d.nii"]
+    assert names(2, 1) == ["b.nii", "d.nii"]
+    assert names(1, None) == ["c.nii"]
 
 
 def test_the_middle_of_evenly_spaced_slices_is_kept(data, tmp_path):
-    items = read_test_part(data, "mri", 1)
+    items = read_test_part(data, "mri", 1, 1)
     whole = read_volume(items[0].path).array
     (middle,) = crop(items, tmp_path / "few", 20, 2)
-    assert middle.patient == "b"
+    assert middle.patient == "c"
     assert np.array_equal(read_volume(middle.path).array, whole[[1, 5], 10:30, 5:25])
     (same,) = crop(items, tmp_path / "all", None, None)
     assert np.array_equal(read_volume(same.path).array, whole)
