@@ -262,3 +262,21 @@ def test_a_shortcut_is_left_alone_outside_the_images(opened):
     opened.drawn()
     assert not opened.page.locator("#invert").is_checked()
     assert opened.text("label") == "Slice 7 of 12"
+
+
+def test_a_slice_that_is_asked_for_while_another_is_drawn_is_not_mixed_up_with_it(opened, high):
+    opened.zoom_in(10)
+    opened.fill(centre=2000, width=3000)
+    # The next slice is asked for after one was loaded, before it is drawn.
+    opened.page.evaluate(
+        """() => {
+            const next = () => document.getElementById("next").click();
+            new MutationObserver((_, watch) => { watch.disconnect(); next(); })
+                .observe(document.getElementById("label"), { childList: true });
+            next();
+        }"""
+    )
+    expect(opened.page.locator("#label")).to_have_text(f"Slice {MIDDLE + 3} of 12")
+    opened.drawn()
+    expected = gray(at(high.array[MIDDLE + 2].astype(int)), 2000, 3000)
+    np.testing.assert_array_equal(shown(opened, "sr")[:, 0], expected)

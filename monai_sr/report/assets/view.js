@@ -39,8 +39,9 @@ class Bitmaps {
   get(name, slice, state) {
     const [first, second] = name.split("-");
     const settings = second ? [state.difference] : [state.centre, state.width, state.inverted];
-    const key = [state.slice, ...settings].join();
-    if (this.painted.get(name) === key) return this.canvases.get(name);
+    const key = settings.join();
+    const painted = this.painted.get(name);
+    if (painted?.slice === slice && painted.key === key) return this.canvases.get(name);
     const picture = slice.pictures[first];
     const canvas = this.canvases.get(name) ?? document.createElement("canvas");
     canvas.width = picture.columns;
@@ -51,7 +52,7 @@ class Bitmaps {
     else paintGray(pixels, picture, state);
     canvas.getContext("2d").putImageData(image, 0, 0);
     this.canvases.set(name, canvas);
-    this.painted.set(name, key);
+    this.painted.set(name, { slice, key });
     return canvas;
   }
 }
