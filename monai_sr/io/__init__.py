@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from monai_sr.errors import InputError
 from monai_sr.io.atomic import check_destination
 from monai_sr.io.dicom import Series, list_series, read_file
+from monai_sr.io.dicom_map import read_maps
 from monai_sr.io.dicom_types import DicomSource
 from monai_sr.io.dicom_writer import (
     WRITTEN_FILES,
@@ -18,10 +21,10 @@ from monai_sr.io.dicom_writer import (
     write_dicom,
 )
 from monai_sr.io.image import ImageSource, check_image_output, is_image, read_image, write_image
-from monai_sr.io.interval_files import interval_path, write_interval_nifti
+from monai_sr.io.interval_files import interval_path, read_interval_nifti, write_interval_nifti
 from monai_sr.io.itk import ItkSource, is_itk, read_itk, write_itk
 from monai_sr.io.nifti import NiftiSource, is_nifti, read_nifti, write_nifti
-from monai_sr.volume import Provenance, Volume
+from monai_sr.volume import Frames, LazyFrames, Provenance, Source, Volume
 
 __all__ = [
     "DicomOutput",
@@ -30,6 +33,7 @@ __all__ = [
     "interval_path",
     "list_series",
     "open_volume",
+    "read_intervals",
     "read_series",
     "read_volume",
     "write_volume",
@@ -190,9 +194,6 @@ def write_volume(
     if isinstance(volume.source, DicomSource):
         write_dicom(volume, volume.source, path, provenance, dicom or DicomOutput(), intervals)
         return
-    axes = (0, 1, 2)
-    if isinstance(volume.source, NiftiSource | ItkSource):
-        axes = volume.source.axes
     if isinstance(volume.source, NiftiSource):
         write_nifti(volume, volume.source, path, provenance)
     elif isinstance(volume.source, ItkSource):
@@ -204,4 +205,30 @@ def write_volume(
             f"source is a {type(volume.source).__name__}; give a volume that read_volume returned"
         )
     if intervals is not None:
-        write_interval_nifti(volume, axes, intervals)
+        write_interval_nifti(volume, _axes(volume.source), intervals)
+
+
+def read_intervals(volume: Volume, path: Path) -> Frames:
+    """Half-widths of intervals, as `write_volume` wrote them.
+
+    Args:
+        volume: the finer volume that was written with them, opened again.
+        path: of the intervals.
+
+    Returns:
+        Half-width of each pixel in real values, float32, of the shape of the volume's `array`; 0 where there
+        is no image.
+
+    Raises:
+        InputError: if they cannot be read, for DICOM once a frame is asked for.
+    """
+    if isinstance(volume.source, DicomSource):
+        count, rows, columns = volume.array.shape
+        read = read_maps(volume.source, path)
+        return LazyFrames((count, rows, columns), np.dtype(np.float32), read)
+    return read_interval_nifti(path, _axes(volume.source))
+
+
+def _axes(source: Source) -> tuple[int, int, int]:
+    """A file's axes that are the volume's rows, columns and frames."""
+    return source.axes if isinstance(source, NiftiSource | ItkSource) else (0, 1, 2)

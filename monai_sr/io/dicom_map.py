@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
 from pydicom.sr.coding import Code
 
 from monai_sr.errors import InputError
 from monai_sr.io.dicom_derive import DerivedSeries, derived_uid, identify
+from monai_sr.io.dicom_header import quiet_pydicom
 from monai_sr.io.dicom_provenance import add_equipment
-from monai_sr.io.dicom_types import Instance
+from monai_sr.io.dicom_types import DicomSource, Instance
 from monai_sr.volume import Provenance
 
 if TYPE_CHECKING:
@@ -141,6 +146,36 @@ def interval_map(
     _settle(made, derived, provenance)
     identify(made, made.SOPInstanceUID, series)
     return made
+
+
+def read_maps(source: DicomSource, path: Path) -> Callable[[int], NDArray[np.float32]]:
+    """The maps that were written beside a derived series.
+
+    Args:
+        source: of the derived series.
+        path: folder of the maps, each named as the image that it is of, or the map of a single image.
+
+    Returns:
+        From the number of a frame in the series' volume to its half-widths, shape [rows, columns]; raises
+        `InputError` if that map cannot be read.
+    """
+
+    @lru_cache(1)  # a file of many frames is read once
+    def read(file: Path) -> NDArray[np.float32]:
+        try:
+            with quiet_pydicom():
+                made = dcmread(file)
+            shape = int(made.get("NumberOfFrames", 1)), made.Rows, made.Columns
+            return np.frombuffer(made.FloatPixelData, "<f4").reshape(shape)
+        except (OSError, ValueError, AttributeError, InvalidDicomError):
+            raise InputError(f"{file} holds no intervals: write them anew.") from None
+
+    def frame(number: int) -> NDArray[np.float32]:
+        place = source.places[number]
+        file = path if path.is_file() else path / source.instances[place.instance].path.name
+        return np.asarray(read(file)[place.frame])
+
+    return frame
 
 
 def _mapping(

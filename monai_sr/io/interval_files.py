@@ -6,8 +6,11 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from nibabel.nifti1 import Nifti1Image
+from numpy.typing import NDArray
 
+from monai_sr.errors import InputError
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.image import is_image
 from monai_sr.io.itk import is_itk
@@ -59,3 +62,25 @@ def write_interval_nifti(volume: Volume, axes: tuple[int, int, int], path: Path)
     image.header.set_xyzt_units("mm")
     with atomic_file(path) as file:
         nib.save(image, file)
+
+
+def read_interval_nifti(path: Path, axes: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Half-widths that `write_interval_nifti` wrote.
+
+    Args:
+        path: the file.
+        axes: its axes that are the volume's rows, columns and frames.
+
+    Returns:
+        Real values, shape [frames, rows, columns].
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    try:
+        image = Nifti1Image.from_filename(path)
+        stack: NDArray[np.float32] = np.asarray(image.dataobj, np.float32)
+    except (OSError, ValueError, EOFError, ImageFileError):
+        raise InputError(f"{path} holds no intervals: write them anew.") from None
+    row, column, frame = axes
+    return np.asarray(stack.transpose(frame, row, column))

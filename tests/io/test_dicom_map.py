@@ -12,7 +12,7 @@ from pydicom.uid import ComputedRadiographyImageStorage, ParametricMapStorage
 
 from monai_sr.errors import InputError
 from monai_sr.intervals import Intervals
-from monai_sr.io import DicomOutput, read_volume, write_volume
+from monai_sr.io import DicomOutput, open_volume, read_intervals, read_volume, write_volume
 from tests.io.test_validators import iod_errors, run
 
 COVERAGE = 0.9
@@ -86,6 +86,21 @@ def test_maps_are_valid_and_refer_to_the_derived_images(written, require_tool, k
         for image, path in zip(derived, maps, strict=True):
             of_image, of_map = (highdicom.imread(file).get_volume_geometry() for file in (image, path))
             np.testing.assert_allclose(of_map.affine, of_image.affine)
+
+
+@pytest.mark.parametrize("kind", ["MR", "CR", "enhanced MR"])
+def test_maps_are_read_again_frame_by_frame(written, kind, tmp_path):
+    finer, _, maps = written(kind, edit=EDITS.get(kind, lambda image, index: None))
+    expected, again = with_intervals(finer).intervals, open_volume(tmp_path / "derived")
+    found = read_intervals(again, tmp_path / "derived.interval")
+    assert found.shape == finer.array.shape
+    for index in (2, 0, 1):
+        np.testing.assert_array_equal(found[index], expected.take(index))
+    for path in maps:
+        path.write_bytes(b"torn")
+    torn = read_intervals(again, tmp_path / "derived.interval")
+    with pytest.raises(InputError, match=r"0000\d\.dcm holds no intervals"):
+        torn[0]
 
 
 def test_a_second_run_writes_the_same_bytes(written):

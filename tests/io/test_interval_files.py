@@ -12,7 +12,7 @@ from PIL import Image
 
 from monai_sr.errors import InputError
 from monai_sr.intervals import Intervals
-from monai_sr.io import interval_path, read_volume, write_volume
+from monai_sr.io import interval_path, read_intervals, read_volume, write_volume
 
 
 def with_intervals(volume):
@@ -36,6 +36,11 @@ def test_a_nifti_s_intervals_lie_on_its_own_grid(repeated, provenance, tmp_path,
     np.testing.assert_allclose(interval.affine, image.affine, atol=1e-6)
     assert interval.get_data_dtype() == np.float32
     np.testing.assert_array_equal(interval.get_fdata(), image.get_fdata())
+    again = read_volume(output)
+    np.testing.assert_array_equal(read_intervals(again, interval_path(output)), again.array)
+    interval_path(output).write_bytes(b"torn")
+    with pytest.raises(InputError, match=r"out\.interval\.nii\.gz holds no intervals"):
+        read_intervals(again, interval_path(output))
 
 
 def test_a_metaimage_s_intervals_lie_where_it_does(repeated, provenance, tmp_path):
@@ -52,6 +57,8 @@ def test_a_metaimage_s_intervals_lie_where_it_does(repeated, provenance, tmp_pat
     np.testing.assert_allclose(interval.GetSpacing(), image.GetSpacing(), atol=1e-5)
     np.testing.assert_allclose(interval.GetDirection(), image.GetDirection(), atol=1e-6)
     np.testing.assert_array_equal(sitk.GetArrayFromImage(interval), sitk.GetArrayFromImage(image))
+    again = read_volume(output)
+    np.testing.assert_array_equal(read_intervals(again, interval_path(output)), again.array)
 
 
 def test_a_picture_s_intervals_are_its_pixels(repeated, provenance, tmp_path):
