@@ -242,6 +242,7 @@ class Upscaler:
             affine=scale_affine(volume.affine, self.scale_factor),
             consistency=check.found if check else {},
             findings=findings.told,
+            compared=findings.compared,
             intervals=intervals.found if intervals else None,
         )
 

@@ -199,6 +199,8 @@ class Volume:
         acquisition: what the file says of where the image comes from.
         findings: of a super-resolved volume, what speaks against it, each a clause with its numbers.
         intervals: about the pixels of super-resolved frames, where wanted.
+        compared: of a super-resolved volume, what was held against the training images, with its numbers;
+            empty for nothing.
 
     Raises:
         ValueError: if shapes disagree.
@@ -223,6 +225,7 @@ class Volume:
     acquisition: Acquisition = Acquisition()
     findings: tuple[str, ...] = ()
     intervals: Intervals | None = None
+    compared: str = ""
 
     def __post_init__(self) -> None:
         if len(self.array.shape) != 3:

@@ -99,12 +99,14 @@ class Written:
         consistency: of each frame that was compared with its source, by index.
         findings: what speaks against the result, each a clause with its numbers.
         interval: how wide the intervals are, where they were wanted.
+        compared: what was held against the training images, with its numbers; empty for nothing.
     """
 
     frames: int
     consistency: Mapping[int, Consistency]
     findings: tuple[str, ...] = ()
     interval: IntervalWidth | None = None
+    compared: str = ""
 
 
 def run_job(
@@ -131,7 +133,7 @@ def run_job(
         intervals = (job.intervals or interval_path(job.destination)) if finer.intervals else None
         write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom, intervals)
     width = finer.intervals.width() if finer.intervals else None
-    return Written(len(volume.array), finer.consistency, finer.findings, width)
+    return Written(len(volume.array), finer.consistency, finer.findings, width, finer.compared)
 
 
 def _file_destination(source: Path, destination: Path) -> Path:

@@ -222,10 +222,11 @@ def _pages(report: Path | None, source: Path, jobs: list[Job], overwrite: bool) 
 def _write_page(page: Path, job: Job, upscaler: Upscaler, written: Written, overwrite: bool) -> None:
     """Show what was read beside what was written."""
     from monai_sr.evaluate import bicubic
-    from monai_sr.io import open_volume
+    from monai_sr.io import interval_path, open_volume, read_intervals
     from monai_sr.report import write_report
 
     finer = open_volume(job.destination)
+    half_width = read_intervals(finer, interval_path(job.destination)) if written.interval else None
     write_report(
         page,
         job.read(),
@@ -234,7 +235,9 @@ def _write_page(page: Path, job: Job, upscaler: Upscaler, written: Written, over
         interpolate=bicubic,
         consistency=written.consistency,
         findings=written.findings,
+        compared=written.compared,
         interval=written.interval,
+        half_width=half_width,
         overwrite=overwrite,
     )
     console.print(f"Written: {page}", highlight=False, soft_wrap=True)

@@ -23,7 +23,13 @@ from monai_sr.evaluate.hallucination import (
     HALLUCINATION_METRICS,
     HallucinationTests,
 )
-from monai_sr.evaluate.page import encode_example, shown_patients, write_evaluation_page
+from monai_sr.evaluate.page import (
+    encode_example,
+    encode_suspect,
+    illustrate_lesions,
+    shown_patients,
+    write_evaluation_page,
+)
 from monai_sr.evaluate.pairs import Degradation, EvaluationItem, Pairs, load_pairs
 from monai_sr.evaluate.statistics import Estimate, ImageScore, PatientScore, average_patients, summarise
 from monai_sr.evaluate.tables import write_image_table, write_json, write_markdown, write_patient_table
@@ -32,12 +38,12 @@ from monai_sr.metrics import feature_distance, image_quality, radial_power_spect
 from monai_sr.metrics.feature_distance import VGG_DISTANCE, VGG_DISTANCE_TITLE
 from monai_sr.metrics.image_quality import METRICS
 from monai_sr.metrics.psnr import MAX_PSNR
-from monai_sr.report import Encoded, power_spectrum_figure, save_figure
+from monai_sr.report import Encoded, Illustration, power_spectrum_figure, save_figure
 
 REFERENCE = "high resolution"
 SEED = 0
 WRITTEN_FILES = (
-    r"per_image\.csv|per_patient\.csv|results\.(md|json)|power_spectrum\.png|report\.html"
+    r"per_image\.csv|per_patient\.csv|results\.(md|json)|(power_spectrum|lesion_roc)\.png|report\.html"
     r"|(worst_slice|hallucination|patient_\d{3,})_[0-9a-z_]+\.png"
 )
 """Regular expression of the names of an evaluation's files."""
@@ -297,10 +303,14 @@ def _conclude(
         "psnr_capped": sum(score.scores["psnr"] >= MAX_PSNR for score in run.scores),
     }
     conventions = describe_conventions(scale_factor, degradation, max_slices, counts, about)
+    marked = [encode_example(example, "worst") for example in run.worst.values()]
+    illustrations: list[Illustration] = []
     if run.hallucination is not None:
         conventions |= HALLUCINATION_CONVENTIONS
         for name, suspect in run.hallucination.suspects.items():
             suspect.draw(folder / f"hallucination_{file_stem(name)}.png")
+            marked.append(encode_suspect(suspect))
+        illustrations = illustrate_lesions(run.hallucination.placements, folder / "lesion_roc.png")
     write_image_table(run.scores, folder / "per_image.csv")
     write_patient_table(patients, folder / "per_patient.csv")
     write_json(summary, differences, patients, conventions, counts, folder / "results.json")
@@ -312,14 +322,14 @@ def _conclude(
     save_figure(figure, folder / "power_spectrum.png")
     write_evaluation_page(
         folder / "report.html",
-        [encode_example(example, "worst") for example in run.worst.values()] + run.shown,
-        {
-            "Mean over patients [95% confidence interval]": (summary, False),
-            "Paired difference to bicubic": (differences, True),
-        },
+        marked,
+        run.shown,
+        summary,
+        differences,
         metric_titles(summary),
         {"Scale factor": str(scale_factor), **about, "Versions": conventions["versions"]},
         conventions,
+        illustrations,
     )
     return EvaluationResult(summary, differences, patients, run.scores, counts, conventions, out_dir)
 

@@ -15,10 +15,17 @@ from numpy.typing import NDArray
 
 from monai_sr.evaluate.baselines import BASELINES
 from monai_sr.evaluate.examples import BASELINE
-from monai_sr.evaluate.lesions import LESION_CONVENTION, LESION_METRICS, Enlarge, Frames, score_lesions
+from monai_sr.evaluate.lesions import (
+    LESION_CONVENTION,
+    LESION_METRICS,
+    Enlarge,
+    Frames,
+    mean_scores,
+    read_lesions,
+)
 from monai_sr.evaluate.pairs import Degradation, Pairs
 from monai_sr.metrics.error_split import error_split
-from monai_sr.metrics.fourier_ring import STRUCTURE, THRESHOLD, cutoff_map
+from monai_sr.metrics.fourier_ring import STRUCTURE, THRESHOLD, cutoff_map, patch_starts
 from monai_sr.report import hallucination_figure, save_figure
 
 SPLIT_PATCH = 2
@@ -70,6 +77,22 @@ class SliceMaps:
         shares = (parts / parts.sum()).tolist() if parts.any() else [math.nan] * 3
         return dict(zip(SLICE_METRICS, (*shares, _mean(known), _mean(known < CONTRADICTED)), strict=True))
 
+    def on_pixels(self, shape: tuple[int, ...], scale_factor: int) -> dict[str, NDArray[np.float64]]:
+        """The maps pixel for pixel, as a page shows them.
+
+        Args:
+            shape: of the slice, (H, W).
+            scale_factor: of the maps.
+
+        Returns:
+            Key of `monai_sr.report.layers.LAYERS` -> each pixel's patch, of overlapping ones the one whose
+            middle is nearest, shape (H, W).
+        """
+        split = np.ix_(*(np.arange(size) // (SPLIT_PATCH * scale_factor) for size in shape))
+        ring = np.ix_(*(_nearest_patch(size, RING_PATCH * scale_factor) for size in shape))
+        _, omitted, hallucinated = self.split
+        return {"omitted": omitted[split], "hallucinated": hallucinated[split], "cutoff": self.cutoff[ring]}
+
 
 def slice_maps(
     pred: NDArray[Any], interpolated: NDArray[Any], target: NDArray[Any], scale_factor: int
@@ -101,14 +124,18 @@ class Suspect:
     """A slice of which much was made up by one method.
 
     Args:
-        pred: by the method, shape (H, W).
-        target: the original.
+        low: what the methods got, shape (H / s, W / s).
+        interpolated: by bicubic interpolation, shape (H, W).
+        pred: by the method, as `interpolated`.
+        target: the original, as `interpolated`.
         maps: where they differ.
         title: which slice it is; names no patient.
     """
 
-    pred: NDArray[np.float32]
-    target: NDArray[np.float32]
+    low: Frames
+    interpolated: Frames
+    pred: Frames
+    target: Frames
     maps: SliceMaps
     title: str
 
@@ -137,6 +164,7 @@ class HallucinationTests:
 
     Attributes:
         suspects: of each upscaler, the slice with the largest hallucinated share so far.
+        placements: of bicubic and each upscaler, those of every lesion's answers so far.
     """
 
     def __init__(self, predict: Mapping[str, Enlarge], degradation: Degradation, scale_factor: int) -> None:
@@ -148,6 +176,7 @@ class HallucinationTests:
         self._degradation, self._scale_factor = degradation, scale_factor
         self._n_slices = 0
         self.suspects: dict[str, Suspect] = {}
+        self.placements: dict[str, list[float]] = {name: [] for name in (BASELINE, *predict)}
 
     def __call__(
         self, pairs: Pairs, index: int, methods: Mapping[str, Frames], title: str
@@ -166,26 +195,37 @@ class HallucinationTests:
         self._n_slices += 1
         lesions = dict.fromkeys(methods, dict.fromkeys(LESION_METRICS, math.nan))
         if index in _evenly_spaced(len(pairs.frames), LESION_SLICES):
-            lesions = score_lesions(
+            found = read_lesions(
                 pairs.high[index], self._enlarge, self._degradation, self._scale_factor, self._n_slices
             )
-        scores = {}
+            lesions = {name: mean_scores(readings) for name, readings in found.items()}
+            for name, pooled in self.placements.items():
+                pooled += [value for reading in found[name] for value in reading.placements.tolist()]
+        scores, interpolated = {}, methods[BASELINE][index]
         for name, frames in methods.items():
-            maps = slice_maps(frames[index], methods[BASELINE][index], pairs.high[index], self._scale_factor)
+            images = pairs.low[index], interpolated, frames[index], pairs.high[index]
+            maps = slice_maps(frames[index], interpolated, pairs.high[index], self._scale_factor)
             scores[name] = maps.scores() | lesions[name]
             if name in self._upscalers:
-                self._keep(name, Suspect(frames[index], pairs.high[index], maps, f"{name}: {title}"))
+                self._keep(name, Suspect(*images, maps, f"{name}: {title}"))
         return scores
 
     def _keep(self, name: str, suspect: Suspect) -> None:
         if name not in self.suspects or suspect.share > self.suspects[name].share:
             # Copies, or a slice would keep its whole volume in memory.
-            self.suspects[name] = replace(suspect, pred=suspect.pred.copy(), target=suspect.target.copy())
+            images = {key: getattr(suspect, key).copy() for key in ("low", "interpolated", "pred", "target")}
+            self.suspects[name] = replace(suspect, **images)
 
 
 def _evenly_spaced(length: int, count: int) -> set[int]:
     """The middles of `count` equal stretches."""
     return {int((number + 0.5) * length / count) for number in range(count)}
+
+
+def _nearest_patch(size: int, patch: int) -> NDArray[np.intp]:
+    """Of each pixel along an axis, the number of the patch of `cutoff_map` whose middle is nearest."""
+    middles = np.add(patch_starts(size, patch), patch / 2)
+    return np.asarray(np.abs(np.arange(size)[:, None] + 0.5 - middles).argmin(axis=1))
 
 
 def _mean(values: NDArray[Any]) -> float:

@@ -66,6 +66,27 @@ class Lesion:
     contrast: float
 
 
+@dataclass(frozen=True, eq=False)
+class LesionReading:
+    """What a method made of one lesion.
+
+    Args:
+        contrast: as it is shown, 1 as inserted.
+        size: likewise.
+        placements: of each answer of the observer with the lesion, see `placements`.
+    """
+
+    contrast: float
+    size: float
+    placements: NDArray[np.float64]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Value for each key of `LESION_METRICS`."""
+        values = 1 - float(self.placements.mean()), self.contrast, self.size
+        return dict(zip(LESION_METRICS, values, strict=True))
+
+
 def draw_disc(shape: tuple[int, ...], lesion: Lesion, scale_factor: int) -> NDArray[np.float64]:
     """A lesion of contrast 1 on nothing.
 
@@ -91,6 +112,42 @@ def score_lesions(
     tissue: NDArray[np.bool_] | None = None,
     detectability: float = DETECTABILITY,
 ) -> dict[str, dict[str, float]]:
+    """As `read_lesions`, in numbers.
+
+    Args:
+        high: as of `read_lesions`, like the rest.
+        methods: likewise.
+        degradation: likewise.
+        scale_factor: likewise.
+        seed: likewise.
+        tissue: likewise.
+        detectability: likewise.
+
+    Returns:
+        Method -> key of `LESION_METRICS` -> mean over the lesions; NaN where there is no place for any.
+    """
+    found = read_lesions(high, methods, degradation, scale_factor, seed, tissue, detectability)
+    return {name: mean_scores(readings) for name, readings in found.items()}
+
+
+def mean_scores(readings: Sequence[LesionReading]) -> dict[str, float]:
+    """Mean over lesions of each of `LESION_METRICS`, NaN of none."""
+    scores = [reading.scores for reading in readings]
+    return {
+        name: float(np.mean([score[name] for score in scores])) if scores else math.nan
+        for name in LESION_METRICS
+    }
+
+
+def read_lesions(
+    high: Frames,
+    methods: Mapping[str, Enlarge],
+    degradation: Degradation,
+    scale_factor: int,
+    seed: int | Sequence[int] = 0,
+    tissue: NDArray[np.bool_] | None = None,
+    detectability: float = DETECTABILITY,
+) -> dict[str, list[LesionReading]]:
     """Insert lesions into one slice and measure what each method makes of them.
 
     All methods get the same noisy low-resolution images, so that their scores are paired.
@@ -105,7 +162,7 @@ def score_lesions(
         detectability: of every lesion for the best observer of the noisy low-resolution slice.
 
     Returns:
-        Method -> key of `LESION_METRICS` -> mean over the lesions; NaN where there is no place for any.
+        Method -> what it made of each lesion, the same for all; none where there is no place for any.
 
     Reference:
         Barrett and Myers, Foundations of Image Science, 2004, chapter 13: the observer.
@@ -115,7 +172,7 @@ def score_lesions(
     field = high[part]
     places = _places((high > MIN_TISSUE if tissue is None else tissue)[part], scale_factor, generator)
     if not places:
-        return {name: dict.fromkeys(LESION_METRICS, math.nan) for name in methods}
+        return {name: [] for name in methods}
     absent = _degrade(degradation, field)
     lesions, discs, present = [], [], field.copy()
     for place in places:
@@ -132,11 +189,10 @@ def score_lesions(
     found = {}
     for name, enlarge in methods.items():
         with_them, without = np.split(np.asarray(enlarge(low), dtype=np.float64), 2)
-        scores = [
-            _score(with_them[window], without[window], lesion, disc[window[1:]], scale_factor)
+        found[name] = [
+            _read(with_them[window], without[window], lesion, disc[window[1:]], scale_factor)
             for lesion, disc, window in zip(lesions, discs, windows, strict=True)
         ]
-        found[name] = dict(zip(LESION_METRICS, np.mean(scores, axis=0).tolist(), strict=True))
     return found
 
 
@@ -154,19 +210,38 @@ def area_under_curve(present: NDArray[np.float64], absent: NDArray[np.float64]) 
         >>> area_under_curve(np.array([2.0, 3.0]), np.array([1.0, 2.5]))
         0.5
     """
-    difference = present[:, None] - absent[None]
+    return 1 - float(placements(present, absent).mean())
+
+
+def placements(present: NDArray[np.float64], absent: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each answer with the signal, the share of the others' answers without it that are larger.
+
+    Their distribution is the receiver operating characteristic, and 1 less their mean the area under it.
+
+    Args:
+        present: as of `area_under_curve`.
+        absent: likewise.
+
+    Returns:
+        One share an answer, from 0 to 1; a tie counts a half.
+
+    Reference:
+        Pepe and Cai, The analysis of placement values for evaluating discriminatory measures, Biometrics 60,
+        2004.
+    """
+    larger = (np.sign(absent[None] - present[:, None]) + 1) / 2
     others = ~np.eye(len(present), dtype=bool)
-    return float(((np.sign(difference[others]) + 1) / 2).mean())
+    return np.asarray(larger[others].reshape(len(present), -1).mean(axis=1))
 
 
-def _score(
+def _read(
     present: NDArray[np.float64],
     absent: NDArray[np.float64],
     lesion: Lesion,
     disc: NDArray[np.float64],
     scale_factor: int,
-) -> tuple[float, float, float]:
-    """AUC, contrast and size of one lesion in its window of all repetitions."""
+) -> LesionReading:
+    """What was made of one lesion, in its window of all repetitions."""
     signal = (present - absent).mean(axis=0)
     answers = [(images * signal).sum(axis=(1, 2)) for images in (present, absent)]
     contrast = (signal * disc).sum() / (disc**2).sum() / lesion.contrast if lesion.contrast else math.nan
@@ -175,7 +250,8 @@ def _score(
         draw_disc(disc.shape, Lesion(row, column, size * lesion.radius, 1.0), scale_factor) for size in SIZES
     ]
     alike = [(signal * other).sum() / np.linalg.norm(other) * np.sign(lesion.contrast) for other in templates]
-    return area_under_curve(*answers), float(contrast), float(SIZES[int(np.argmax(alike))])
+    size = float(SIZES[int(np.argmax(alike))])
+    return LesionReading(float(contrast), size, placements(*answers))
 
 
 def _reaches(lesion: Lesion, scale_factor: int) -> tuple[tuple[float, float], tuple[float, float]]:

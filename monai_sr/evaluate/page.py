@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from monai_sr.evaluate.examples import Example, Frames
+from monai_sr.evaluate.hallucination import HALLUCINATION_METRICS, Suspect
 from monai_sr.evaluate.tables import Summary, estimate_cells
-from monai_sr.report import Comparison, Encoded, Picture, Table, encode, limit, write_page
+from monai_sr.report import (
+    Comparison,
+    Encoded,
+    Illustration,
+    Picture,
+    Table,
+    encode,
+    limit,
+    roc_figure,
+    save_figure,
+    write_page,
+)
 from monai_sr.report.slices import MAX_SLICES
 
 DEPTH = 2**16 - 1
@@ -43,55 +56,112 @@ def encode_example(example: Example, kind: str) -> Encoded:
     Returns:
         Its text.
     """
+    label = f"{kind.capitalize()} slice of {example.title}"
+    return encode(_compare(label, example.low, example.bicubic, example.sr, example.high))
 
-    def picture(values: Frames) -> Picture:
-        return Picture(np.rint(values * DEPTH).astype(np.uint16), slope=1 / DEPTH)
 
-    finer = picture(example.bicubic), picture(example.sr), picture(example.high)
+def encode_suspect(suspect: Suspect) -> Encoded:
+    """A slice of which much was made up as a page holds it, with the maps of where.
+
+    Args:
+        suspect: the slice.
+
+    Returns:
+        Its text.
+    """
+    scale_factor = suspect.target.shape[0] // suspect.low.shape[0]
+    told = ", ".join(
+        f"{HALLUCINATION_METRICS[name]} {value:.3g}"
+        for name, value in suspect.maps.scores().items()
+        if np.isfinite(value)
+    )
+    images = suspect.low, suspect.interpolated, suspect.pred, suspect.target
+    comparison = replace(
+        _compare(f"Most made up by {suspect.title}", *images),
+        maps=suspect.maps.on_pixels(suspect.target.shape, scale_factor),
+        note=f"Of this slice: {told or 'nothing differs'}.",
+    )
+    return encode(comparison)
+
+
+def illustrate_lesions(placements: Mapping[str, Sequence[float]], path: Path) -> list[Illustration]:
+    """Draw how surely lesions are found, pooled over all of them.
+
+    Args:
+        placements: of `HallucinationTests`.
+        path: PNG to write.
+
+    Returns:
+        The figure for the page; none where no slice had a place for a lesion.
+    """
+    if not all(placements.values()):
+        return []
+    save_figure(roc_figure(placements), path)
+    areas = ", ".join(f"{name} {1 - np.mean(values):.3f}" for name, values in placements.items())
+    caption = "Lesion test: receiver operating characteristic, pooled over all lesions"
+    return [Illustration(caption, f"{caption}. Area under the curve: {areas}.", path.read_bytes())]
+
+
+def _compare(label: str, low: Frames, *finer: Frames) -> Comparison:
+    bicubic, sr, target = (
+        Picture(np.rint(image * DEPTH).astype(np.uint16), slope=1 / DEPTH) for image in finer
+    )
     # The low-resolution image alone may leave [0, 1]: its kernel may overshoot.
-    return encode(Comparison(f"{kind.capitalize()} slice of {example.title}", Picture(example.low), *finer))
+    return Comparison(label, Picture(low), bicubic, sr, target)
 
 
 def write_evaluation_page(
     path: Path,
-    slices: Sequence[Encoded],
-    tables: Mapping[str, tuple[Summary, bool]],
+    marked: Sequence[Encoded],
+    medians: Sequence[Encoded],
+    summary: Summary,
+    differences: Summary,
     metric_titles: Mapping[str, str],
     facts: Mapping[str, str],
     conventions: Mapping[str, str],
+    illustrations: Sequence[Illustration] = (),
 ) -> None:
     """Write the page.
 
     Args:
         path: file to write.
-        slices: at least one.
-        tables: caption -> method -> metric -> estimate, and whether positive numbers get a sign.
+        marked: each method's worst slice, and where measured that of which it made up most; at least one.
+        medians: slices of median gain.
+        summary: method -> metric -> mean over patients.
+        differences: method -> metric -> mean paired difference to bicubic.
         metric_titles: metric -> heading.
         facts: what was evaluated; name -> text.
         conventions: how the numbers came about; name -> text.
+        illustrations: figures.
     """
-    shown = limit(list(slices))
-    header = ("method", *metric_titles.values())
+    shown = limit([*marked, *medians], len(marked))
+    made_up = {name: title for name, title in metric_titles.items() if name in HALLUCINATION_METRICS}
+    quality = {name: title for name, title in metric_titles.items() if name not in made_up}
+    tables = [
+        Table(
+            f"{subject}{caption}",
+            ("method", *titles.values()),
+            [(name, *estimate_cells(metrics, titles, signed)) for name, metrics in numbers.items()],
+        )
+        for subject, titles in (("", quality), ("What is made up: ", made_up))
+        for caption, numbers, signed in (
+            ("Mean over patients [95% confidence interval]", summary, False),
+            ("Paired difference to bicubic", differences, True),
+        )
+        if titles
+    ]
+    most = ", the one of which it made up most" * bool(made_up)
     write_page(
         path,
         shown,
         title="Evaluation of super-resolution",
         facts={
             **facts,
-            "Shown": f"{len(shown)} slices: by each method the worst one of all, and the median one of some "
-            "patients, by the gain in PSNR over bicubic",
+            "Shown": f"{len(shown)} slices: by each method the worst one of all{most}, and the median one of "
+            "some patients, by the gain in PSNR over bicubic",
             "Values": f"each volume from its least, 0, to its greatest, 1; in this page rounded to 1/{DEPTH}",
         },
-        tables=[
-            Table(
-                caption,
-                header,
-                [
-                    (name, *estimate_cells(metrics, metric_titles, signed))
-                    for name, metrics in summary.items()
-                ],
-            )
-            for caption, (summary, signed) in tables.items()
-        ],
+        tables=tables,
+        illustrations=illustrations,
         conventions=conventions,
     )

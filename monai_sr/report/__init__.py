@@ -5,16 +5,18 @@ from monai_sr.report.figures import (
     comparison_figure,
     evaluation_figure,
     power_spectrum_figure,
+    roc_figure,
     save_figure,
     training_figure,
 )
 from monai_sr.report.maps import hallucination_figure
-from monai_sr.report.page import Table, check_page, write_page, write_report
+from monai_sr.report.page import Illustration, Table, check_page, write_page, write_report
 from monai_sr.report.slices import limit
 
 __all__ = [
     "Comparison",
     "Encoded",
+    "Illustration",
     "Picture",
     "Table",
     "check_page",
@@ -24,6 +26,7 @@ __all__ = [
     "hallucination_figure",
     "limit",
     "power_spectrum_figure",
+    "roc_figure",
     "save_figure",
     "training_figure",
     "write_page",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ MAX_SIDE = 2048
 
 SAMPLES = 2**16
 """About as many pixels of an image are looked at to choose windows."""
+
+NONE = 255
+"""Level of a map's pixels that have no value."""
 
 ARRAYS = {
     "u1": "Uint8Array",
@@ -67,6 +70,9 @@ class Comparison:
         sr: super-resolved, same shape as `bicubic`.
         target: the true high-resolution image where it is known, same shape, or None.
         pixel: distance between rows and between columns of the finer images, in mm or in pixels.
+        maps: of each kind of `monai_sr.report.layers.LAYERS` that there is, values >= 0 of the finer pixels,
+            NaN for none, same shape as `bicubic`.
+        note: what was measured of this slice, for a reader; may be empty.
 
     Raises:
         ValueError: if the finer images differ in shape or are no integer times finer than `low`.
@@ -78,10 +84,13 @@ class Comparison:
     sr: Picture
     target: Picture | None = None
     pixel: tuple[float, float] = (1.0, 1.0)
+    maps: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    note: str = ""
 
     def __post_init__(self) -> None:
         shape, coarse = self.sr.array.shape, self.low.array.shape
-        if any(picture.array.shape != shape for picture in (self.bicubic, self.target or self.sr)):
+        finer = [self.bicubic.array, (self.target or self.sr).array, *self.maps.values()]
+        if any(array.shape != shape for array in finer):
             raise ValueError(f"the finer images' shapes differ from {shape}; give images of one size")
         if shape != tuple(size * (shape[0] // coarse[0]) for size in coarse):
             raise ValueError(f"low has shape {coarse}; give {shape} divided by an integer")
@@ -103,6 +112,7 @@ class Encoded:
         values: real values of some pixels of the low-resolution image.
         extremes: least and greatest real value of any of the images.
         differences: absolute differences between super-resolution and bicubic at some pixels.
+        maps: name in the page -> finite values of the map at some pixels.
     """
 
     facts: Mapping[str, Any]
@@ -110,6 +120,7 @@ class Encoded:
     values: NDArray[np.float64]
     extremes: tuple[float, float]
     differences: NDArray[np.float64]
+    maps: Mapping[str, NDArray[np.float64]]
 
     @property
     def size(self) -> int:
@@ -118,10 +129,10 @@ class Encoded:
 
 
 def encode(comparison: Comparison) -> Encoded:
-    """Turn a comparison into text; no value is changed but of types that a browser lacks.
+    """Turn a comparison into text; no value of an image is changed but of types that a browser lacks.
 
     Args:
-        comparison: the images.
+        comparison: the images, and maps, which are brought to 8 bits.
 
     Returns:
         The texts and what windows are chosen from.
@@ -129,16 +140,47 @@ def encode(comparison: Comparison) -> Encoded:
     samples = {name: picture.sample() for name, picture in comparison.pictures.items()}
     finite = np.concatenate([_finite(sample) for sample in samples.values()])
     differences = np.abs(samples["sr"] - samples["bicubic"])
+    maps = {name: quantise(values) for name, values in comparison.maps.items()}
     images, blocks = {}, {}
-    for name, picture in comparison.pictures.items():
+    for name, picture in (comparison.pictures | maps).items():
         images[name], blocks[name] = encode_picture(picture)
     return Encoded(
-        facts={"label": comparison.label, "pixel": list(comparison.pixel), "images": images},
+        facts={
+            "label": comparison.label,
+            "note": comparison.note,
+            "pixel": list(comparison.pixel),
+            "images": images,
+        },
         blocks=blocks,
         values=_finite(samples["low"]),
         extremes=(float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0),
         differences=_finite(differences),
+        maps={name: _finite(picture.sample()) for name, picture in maps.items()},
     )
+
+
+def quantise(values: NDArray[Any]) -> Picture:
+    """Bring a map to 8 bits, which is as much as a colour tells.
+
+    Args:
+        values: at least 0, NaN for none, shape [rows, columns].
+
+    Returns:
+        An image of 255 levels from 0 to the largest value, one more for none. Values are rounded up, so that
+        no half-width of an interval is understated.
+
+    Example:
+        >>> picture = quantise(np.array([[0.0, 1.0, 254.0, np.nan]]))
+        >>> picture.array.tolist(), picture.slope, picture.padding
+        ([[0, 1, 254, 255]], 1.0, (255, 255))
+    """
+    known = np.isfinite(values)
+    largest = float(values.max(where=known, initial=0))
+    slope = largest / (NONE - 1) or 1.0
+    # A level that was hit exactly must not become the next one by the division's own rounding.
+    levels = np.ceil(np.divide(values, slope, dtype=np.float64) - 1e-4)
+    stored = np.where(known, levels, NONE).clip(0, NONE).astype(np.uint8)
+    return Picture(stored, slope, padding=(NONE, NONE))
 
 
 def encode_picture(picture: Picture) -> tuple[dict[str, Any], str]:

@@ -175,6 +175,33 @@ def training_figure(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
     return figure
 
 
+def roc_figure(placements: Mapping[str, Sequence[float]]) -> Figure:
+    """Receiver operating characteristics of observers, the area under each in the legend.
+
+    Args:
+        placements: name -> of each answer with the signal, the share of the answers without it that are
+            larger; at least one, from 0 to 1. The first is what the others are compared with.
+
+    Returns:
+        The figure.
+    """
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="gray", linestyle=":", linewidth=1, label="guessing: 0.500")
+    for number, (name, values) in enumerate(placements.items()):
+        falsely = np.concatenate([[0.0], np.sort(values), [1.0]])
+        # The share of answers of at most that placement; a step up at each.
+        rightly = np.concatenate([np.arange(len(values) + 1) / len(values), [1.0]])
+        style = "--" if number == 0 else "-"
+        label = f"{name}: {1 - np.mean(values):.3f}"
+        axis.step(falsely, rightly, where="post", linestyle=style, linewidth=1.4, label=label)
+    axis.set_aspect("equal")
+    axis.set_xlabel("slices without lesion that are taken for one with it")
+    axis.set_ylabel("lesions that are found")
+    axis.legend(fontsize=8, loc="lower right", title="area under the curve", title_fontsize=8)
+    return figure
+
+
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG, whole or not at all, the same bytes for the same figure.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,19 +18,35 @@ from monai_sr.io.atomic import atomic_file
 from monai_sr.io.display import Display, display_of
 from monai_sr.report.comparison import Encoded
 from monai_sr.report.inline import ASSETS, content_hash, script, style, template
+from monai_sr.report.layers import drawn_layers
 from monai_sr.report.slices import Interpolation, encode_volumes
 from monai_sr.report.windows import choose_windows, wide
-from monai_sr.volume import Consistency, Provenance, Volume
+from monai_sr.volume import Consistency, Frames, Provenance, Volume
 
 SCRIPTS = ("decode", "window", "view", "plots", "report")
 """In the order in which each needs those before it."""
 
 TITLE = "Super-resolution report"
-WORST = 10
-"""Slices that a page lists for agreeing least with their sources."""
+LISTED = 500
+"""Slices that a page lists, those that agree least with their sources."""
 
 BRIGHT = 98
 """Percentile of the differences that is drawn in full colour."""
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A figure for a page.
+
+    Args:
+        caption: what it shows.
+        description: the same for who does not see it, with its numbers.
+        png: the file.
+    """
+
+    caption: str
+    description: str
+    png: bytes
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,9 @@ def write_report(
     interpolate: Interpolation,
     consistency: Mapping[int, Consistency] = MappingProxyType({}),
     findings: Sequence[str] = (),
+    compared: str = "",
     interval: IntervalWidth | None = None,
+    half_width: Frames | None = None,
     title: str = TITLE,
     overwrite: bool = False,
 ) -> None:
@@ -94,7 +113,9 @@ def write_report(
             super-resolution is compared with, such as `monai_sr.evaluate.bicubic`.
         consistency: of the frames that were compared with their sources, by index.
         findings: what speaks against the result, each a clause.
+        compared: what was compared with the training images, with its numbers; empty for nothing.
         interval: how wide the intervals about its pixels are.
+        half_width: of each of them, in real values, of the shape of `high.array`; 0 where there is no image.
         title: heading; must not name a patient.
         overwrite: replace an earlier page.
 
@@ -104,11 +125,11 @@ def write_report(
         MonaiSRError: if the disk refuses; nothing is left half-written.
     """
     check_page(path, overwrite)
-    slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate)
-    facts = describe(low, provenance) | {"Shown": shown}
+    notes = {index: f"{str(found).capitalize()}." for index, found in consistency.items()}
+    slices, shown = encode_volumes(low, high, provenance.scale_factor, interpolate, half_width, notes)
+    facts = describe(low, provenance) | {"Shown": shown, "Training images": _fit(findings, compared)}
+    facts["Compared with them"] = compared
     tables = []
-    if findings:
-        facts["Mind"] = "; ".join(findings)
     if found := Consistency.over(consistency.values()):
         facts["Agreement with the source"] = str(found).capitalize()
         tables.append(_agreement(consistency))
@@ -125,6 +146,7 @@ def write_page(
     title: str,
     facts: Mapping[str, str],
     tables: Sequence[Table] = (),
+    illustrations: Sequence[Illustration] = (),
     conventions: Mapping[str, str] | None = None,
     display: Display | None = None,
     first: int = 0,
@@ -137,6 +159,7 @@ def write_page(
         title: heading; must not name a patient.
         facts: what made the images; name -> text.
         tables: scores.
+        illustrations: figures, shown below the scores.
         conventions: how the scores came about; name -> text.
         display: how the images ask to be shown.
         first: which slice is shown first, from 0.
@@ -145,12 +168,15 @@ def write_page(
         MonaiSRError: if the disk refuses; nothing is left half-written.
     """
     display = display or Display()
-    extremes = _extremes(slices)
+    extremes, layers = _extremes(slices), drawn_layers(slices)
     content = {
         "slices": [encoded.facts for encoded in slices],
-        "windows": choose_windows(np.concatenate([shown.values for shown in slices]), extremes, display),
+        "windows": choose_windows(np.concatenate([encoded.values for encoded in slices]), extremes, display),
         "extremes": extremes,
         "difference": _difference(slices),
+        "layers": {
+            name: {"title": drawn.layer.title, "bounds": drawn.bounds} for name, drawn in layers.items()
+        },
         "first": first,
         "inverted": display.inverted,
     }
@@ -159,6 +185,8 @@ def write_page(
         title=title,
         facts=facts,
         tables=tables,
+        illustrations=[(shown, base64.b64encode(shown.png).decode("ascii")) for shown in illustrations],
+        layers=layers,
         conventions=conventions or {},
         content=content,
         blocks=[(number, encoded.blocks) for number, encoded in enumerate(slices)],
@@ -197,13 +225,23 @@ def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
     }
 
 
+def _fit(findings: Sequence[str], compared: str) -> str:
+    """Whether a volume is like what the bundle was trained on, for a reader."""
+    if findings:
+        return f"The image does not fit: {'; '.join(findings)}"
+    return "The image fits" if compared else "Not compared: the bundle states no domain"
+
+
 def _agreement(consistency: Mapping[int, Consistency]) -> Table:
-    """The slices that agree least with their sources."""
-    worst = sorted(consistency.items(), key=lambda item: -item[1].rms)[:WORST]
+    """How each slice agrees with its source, the worst first."""
+    worst = sorted(consistency.items(), key=lambda item: -item[1].rms)[:LISTED]
     return Table(
-        "Slices that agree least with their sources, in stored units",
-        ("slice", "largest difference", "RMS"),
-        [(str(index + 1), f"{found.largest:.3g}", f"{found.rms:.3g}") for index, found in worst],
+        f"Agreement of slices with their sources, degraded again ({worst[0][1].kernel}), in stored units",
+        ("slice", "largest difference", "RMS", "enforced"),
+        [
+            (str(index + 1), f"{found.largest:.3g}", f"{found.rms:.3g}", "yes" if found.enforced else "no")
+            for index, found in worst
+        ],
     )
 
 

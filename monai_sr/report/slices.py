@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from monai_sr.report.comparison import MAX_SIDE, Comparison, Encoded, Picture, encode
 from monai_sr.report.parts import most_varied_part
-from monai_sr.volume import Volume, fill_nearest
+from monai_sr.volume import Frames, Volume, fill_nearest
 
 MAX_SLICES = 24
 MAX_BYTES = 40 * 2**20
@@ -27,7 +28,12 @@ Interpolation = Callable[[NDArray[Any], int], NDArray[Any]]
 
 
 def encode_volumes(
-    low: Volume, high: Volume, scale_factor: int, interpolate: Interpolation
+    low: Volume,
+    high: Volume,
+    scale_factor: int,
+    interpolate: Interpolation,
+    half_width: Frames | None = None,
+    notes: Mapping[int, str] | None = None,
 ) -> tuple[list[Encoded], str]:
     """Turn evenly chosen slices of a volume before and after into text, one slice in memory at a time.
 
@@ -36,6 +42,8 @@ def encode_volumes(
         high: the same field of view, `scale_factor` times finer.
         scale_factor: integer >= 1.
         interpolate: what super-resolution is compared with.
+        half_width: of the interval about each finer pixel, of the shape of `high`, in real values.
+        notes: what was measured of a slice, by its index.
 
     Returns:
         The slices, at most `MAX_SLICES` of them and `MAX_BYTES` in all but for a single one, and a sentence
@@ -47,10 +55,18 @@ def encode_volumes(
     count, rows, columns = low.array.shape
     if high.array.shape != (count, rows * scale_factor, columns * scale_factor):
         raise ValueError(f"high has shape {high.array.shape}; give low's, {scale_factor} times finer")
+    if half_width is not None and half_width.shape != high.array.shape:
+        raise ValueError(f"half_width has shape {half_width.shape}; give high's, {high.array.shape}")
     part = _part(low.array[count // 2], MAX_SIDE // scale_factor)
+    there = tuple(slice(axis.start * scale_factor, axis.stop * scale_factor) for axis in part)
 
     def encoded(index: int) -> Encoded:
-        return encode(_compare(low, high, index, part, scale_factor, interpolate))
+        comparison = _compare(low, high, index, part, scale_factor, interpolate)
+        maps = {}
+        if half_width is not None:
+            empty = high.without_image(index)[there]
+            maps["interval"] = np.where(empty, np.nan, half_width[index][there])
+        return encode(replace(comparison, maps=maps, note=(notes or {}).get(index, "")))
 
     fitting = MAX_BYTES // max(encoded(count // 2).size, 1)
     wanted = min(count, MAX_SLICES, max(fitting, 1))
@@ -74,17 +90,19 @@ def _describe(shown: int, shape: tuple[int, ...], part: tuple[slice, slice]) -> 
     )
 
 
-def limit(slices: list[Encoded]) -> list[Encoded]:
+def limit(slices: list[Encoded], wanted: int = 1) -> list[Encoded]:
     """Leave out every second slice until the rest fits into a page.
 
     Args:
         slices: at least one.
+        wanted: of the first so many, none is left out before all others are.
 
     Returns:
         Those that stay, at least the first.
     """
-    while len(slices) > 1 and sum(encoded.size for encoded in slices) > MAX_BYTES:
-        slices = slices[::2]
+    for kept in (wanted, 1):
+        while len(slices) > kept and sum(encoded.size for encoded in slices) > MAX_BYTES:
+            slices = [*slices[:kept], *slices[kept + 1 :: 2]]
     return slices
 
 

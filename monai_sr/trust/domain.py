@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +134,20 @@ class Domain:
             findings += [looks, "" if noise in looks else noise]
         return tuple(filter(None, findings))
 
+    def describe(self, seen: Sequence[Mapping[str, float]]) -> str:
+        """What the looks of a volume were compared with.
+
+        Args:
+            seen: as of `compare`.
+
+        Returns:
+            A clause with the numbers.
+        """
+        if not seen:
+            return f"its file says nothing else than {self.images}, its pixels are too few to compare"
+        found = min(seen, key=self.likeness.distance)
+        return f"{self._distance(found)}; {self._told('noise', seen[0]['noise'])}"
+
     def misfit(self, found: Mapping[str, float], scale_factor: int, kernel: str) -> str:
         """Why a volume cannot come of the bundle's degradation, judged by how its spectrum ends.
 
@@ -145,21 +159,40 @@ class Domain:
         Returns:
             A clause with the numbers; empty where nothing speaks against it.
         """
-        limits = self.edges.get(scale_factor)
-        if not found or limits is None:
-            return ""
-        parts = []
-        for name, axis in _AXES.items():
-            low, high = limits[name]
-            if not low <= found[name] <= high:
-                fall = round(-found[name], 2) + 0.0  # never -0.00
-                parts.append(f"by {fall:.2f} along {axis} where {kernel} gives {-high:.2f} to {-low:.2f}")
+        parts = [text for text, fits in self._edges(found, scale_factor, kernel) if not fits]
         if not parts:
             return ""
         return (
             f"the degradation {kernel} does not fit, as towards Nyquist's frequency power falls, in powers "
             f"of ten, {' and '.join(parts)}"
         )
+
+    def describe_edges(self, found: Mapping[str, float], scale_factor: int, kernel: str) -> str:
+        """What `misfit` judges by.
+
+        Args:
+            found: as of `misfit`, like the rest.
+            scale_factor: likewise.
+            kernel: likewise.
+
+        Returns:
+            A clause with the numbers; empty where nothing was compared.
+        """
+        parts = [text for text, _ in self._edges(found, scale_factor, kernel)]
+        return f"towards Nyquist's frequency power falls, in powers of ten, {' and '.join(parts)}" * bool(
+            parts
+        )
+
+    def _edges(
+        self, found: Mapping[str, float], scale_factor: int, kernel: str
+    ) -> Iterator[tuple[str, bool]]:
+        """How the spectrum ends along each axis, and whether the degradation gives that."""
+        limits = self.edges.get(scale_factor, {}) if found else {}
+        for name, axis in _AXES.items() if limits else ():
+            low, high = limits[name]
+            fall = round(-found[name], 2) + 0.0  # never -0.00
+            text = f"by {fall:.2f} along {axis} where {kernel} gives {-high:.2f} to {-low:.2f}"
+            yield text, low <= found[name] <= high
 
     def _said(self, volume: Volume) -> list[str]:
         """What the file itself says against it."""
@@ -203,16 +236,19 @@ class Domain:
                 f"{distances[nearest]:.1f} and {own:.1f} standard deviations off"
             )
         elif own > self.limit:
-            said = (
-                f"it does not look like {self.images}, from which it is {own:.1f} standard deviations off, "
-                f"where {self.limit:.1f} would do"
-            )
+            said = f"it does not look like {self._distance(found)}"
         else:
             return ""
         off = [
             name for name in _NAMES if not self.statistics[name][0] <= found[name] <= self.statistics[name][1]
         ]
         return ", ".join([said, *(self._told(name, found[name]) for name in off[:TOLD])])
+
+    def _distance(self, found: Mapping[str, float]) -> str:
+        return (
+            f"{self.images}, from which it is {self.likeness.distance(found):.1f} standard deviations off, "
+            f"where {self.limit:.1f} would do"
+        )
 
     def _noise(self, found: Mapping[str, float]) -> str:
         low, high = self.statistics["noise"]

@@ -29,10 +29,12 @@ class Findings:
     Args:
         outside: where it is not like the training images.
         misfit: why it cannot come of the bundle's degradation; empty where nothing says so.
+        compared: what was held against the training images, with its numbers; empty without a domain.
     """
 
     outside: tuple[str, ...] = ()
     misfit: str = ""
+    compared: str = ""
 
     @property
     def fits(self) -> bool:
@@ -62,7 +64,7 @@ class DomainGuard:
         >>> one = np.ones(1), np.zeros(1), (0, 255)
         >>> volume = Volume(np.zeros((1, 8, 8), np.uint8), np.eye(4), *one, Source(), Path("scan.png"))
         >>> DomainGuard(None, 2)(volume, IntensityRange(0, 255))
-        Findings(outside=(), misfit='')
+        Findings(outside=(), misfit='', compared='')
     """
 
     def __init__(
@@ -133,7 +135,10 @@ class DomainGuard:
         if misfit and self._enforce:
             misfit += ", so it was not enforced"
             _logger.warning("%s: %s", volume.path, misfit)
-        return Findings(outside, misfit)
+        compared = [self._domain.describe(seen)]
+        if self._kernel:
+            compared.append(self._domain.describe_edges(found, self._scale_factor, self._kernel))
+        return Findings(outside, misfit, "; ".join(filter(None, compared)))
 
 
 def sample_frames(volume: Volume, intensity_range: IntensityRange) -> Iterator[NDArray[np.float64]]:

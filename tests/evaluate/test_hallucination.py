@@ -65,6 +65,20 @@ def test_a_planted_hallucination_is_found_at_its_place(images, radius, contrast)
     assert after.scores()["frc_flagged"] > before.scores()["frc_flagged"]
 
 
+def test_maps_of_pixels_show_each_the_patch_about_it(images):
+    high, low = images
+    disc = draw_disc(high.shape, Lesion(90, 70, 5, 1), 2).astype(np.float32)
+    maps = slice_maps(high + 0.5 * disc, low, high, 2)
+    shown = maps.on_pixels((158, 190), 2)
+    assert {image.shape for image in shown.values()} == {(158, 190)}
+    np.testing.assert_array_equal(shown["hallucinated"][::4, ::4], maps.split[2])
+    np.testing.assert_array_equal(shown["omitted"][3::4, 3::4], maps.split[1][:39, :47])
+    assert shown["cutoff"][90, 70] < 0.5
+    # At the middle of a patch of 32 pixels, that patch.
+    assert shown["cutoff"][16, 32] == maps.cutoff[0, 1]
+    assert shown["cutoff"][16, 16] == maps.cutoff[0, 0]
+
+
 def test_a_structure_that_was_left_out_is_omitted(images):
     high, low = images
     disc = draw_disc(high.shape, Lesion(90, 70, 2, 1), 2).astype(np.float32)

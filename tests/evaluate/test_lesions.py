@@ -18,6 +18,8 @@ from monai_sr.evaluate.lesions import (
     Lesion,
     area_under_curve,
     draw_disc,
+    placements,
+    read_lesions,
     score_lesions,
 )
 
@@ -94,6 +96,23 @@ def test_an_observer_without_a_signal_guesses():
     assert area_under_curve(np.array([2.0, 3.0]), np.array([0.0, 1.0])) == 1
     # The same repetition's two answers share their noise and are not compared.
     assert area_under_curve(np.array([0.0, 5.0]), np.array([1.0, 6.0])) == 0.5
+
+
+def test_placements_are_the_observer_s_operating_characteristic():
+    present, absent = np.array([5.0, 1.0, 2.0]), np.array([0.0, 1.0, 4.0])
+    # Of each answer with the lesion, the two of other repetitions without it: larger ones, a tie a half.
+    assert placements(present, absent).tolist() == [0, 0.5, 0]
+    assert area_under_curve(present, absent) == pytest.approx(5 / 6)
+
+
+def test_every_lesion_has_a_reading_by_every_method():
+    high = np.full((192, 192), 0.5, dtype=np.float32)
+    found = read_lesions(high, {"repeat": repeat, "blind": blind}, BINNING, 2)
+    assert len(found["repeat"]) == len(found["blind"]) == 9
+    assert all((reading.placements == 0.5).all() for reading in found["blind"])
+    scores = score_lesions(high, {"repeat": repeat, "blind": blind}, BINNING, 2)
+    areas = [1 - reading.placements.mean() for reading in found["repeat"]]
+    assert scores["repeat"]["lesion_auc"] == pytest.approx(np.mean(areas))
 
 
 def test_lesions_lie_in_tissue_and_apart_and_are_the_same_for_all():

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import base64
 import csv
 import re
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from monai_sr.evaluate import evaluate, read_datalist
 from monai_sr.evaluate.page import shown_patients
 from monai_sr.transforms import BicubicDownsample
+from tests.evaluate import planting
 from tests.evaluate.runs import ABOUT, SR, Sharpened
 from tests.report.report_page import ReportPage
 
@@ -77,6 +80,106 @@ def test_an_error_is_the_image_less_the_truth(browser, folder):
             (195 * (error > 0) - 167 * (error < 0)) * np.clip(np.abs(error) / 0.2, 0, 1),
             atol=3,
         )
+    opened.context.close()
+
+
+@pytest.fixture(scope="module")
+def made_up(shared_datalist, tmp_path_factory):
+    return planting.run(shared_datalist, tmp_path_factory.mktemp("made_up") / "out")
+
+
+def tables(opened):
+    """Caption -> row -> texts of its cells by their heading."""
+    return {
+        table.locator("caption").inner_text(): {
+            row.locator("th").inner_text(): dict(
+                zip(
+                    table.locator("thead th").all_inner_texts()[1:],
+                    row.locator("td").all_inner_texts(),
+                    strict=True,
+                )
+            )
+            for row in table.locator("tbody tr").all()
+        }
+        for table in opened.page.locator(".scores").all()
+    }
+
+
+def test_the_table_tells_who_makes_things_up(browser, made_up):
+    opened = ReportPage(browser, made_up.out_dir / "report.html")
+    found = tables(opened)
+    differences = found["What is made up: Paired difference to bicubic"]
+    assert found.keys() == {
+        f"{subject}{caption}"
+        for subject in ("", "What is made up: ")
+        for caption in ("Mean over patients [95% confidence interval]", "Paired difference to bicubic")
+    }
+    assert "hallucinated" not in found["Paired difference to bicubic"][planting.HONEST]
+    honest, planted = (differences[name] for name in (planting.HONEST, planting.PLANTING))
+    share = {name: float(cells["hallucinated"].split()[0]) for name, cells in differences.items()}
+    assert share[planting.PLANTING] > 1.5 * share[planting.HONEST] > 0
+    assert planted["hallucinated"].startswith("+")
+    assert float(planted["FRC flagged"].split()[0]) > float(honest["FRC flagged"].split()[0])
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_the_map_shows_what_was_planted_and_where(browser, made_up):
+    opened = ReportPage(browser, made_up.out_dir / "report.html")
+    inside = (planting.ROW + planting.SIDE // 2, planting.COLUMN + planting.SIDE // 2)
+    glow, told = {}, {}
+    for _ in range(int(opened.page.get_attribute("#slice", "max"))):
+        if label := re.match("Most made up by (\\w+): patient", opened.text("label")):
+            shape = tuple(map(int, opened.page.inner_text("[data-size=sr]").split(" × ")))
+            maps = opened.page.locator("[data-layer]:visible figcaption")
+            assert [text.split("\n")[0].split(" row")[0] for text in maps.all_inner_texts()] == [
+                "Hallucinated",
+                "Omitted",
+                "Ring cut-off",
+            ]
+            places = [inside, (6, shape[1] - 6), (shape[0] - 6, 6)]
+            glow[label[1]] = {
+                name: opened.colours(name, opened.points(name, shape, places)).sum(axis=1)
+                for name in ("hallucinated", "cutoff")
+            }
+            opened.fill(**{"marker-row": inside[0] + 1, "marker-column": inside[1] + 1})
+            told[label[1]] = float(re.search(r"; hallucinated ([\d.]+);", opened.text("readout"))[1])
+            assert opened.text("note").startswith("Of this slice: improved 0.")
+        else:
+            assert opened.page.locator("[data-layer]:visible").count() == 0
+        opened.click("next")
+        opened.shown()
+    # The planted contrast, and its place.
+    assert told[planting.PLANTING] > 0.2 > 0.05 > told[planting.HONEST]
+    assert glow[planting.PLANTING]["hallucinated"][0] > 300 + glow[planting.HONEST]["hallucinated"][0]
+    assert (glow[planting.PLANTING]["hallucinated"][1:] < 200).all()
+    assert glow[planting.PLANTING]["cutoff"][0] > glow[planting.HONEST]["cutoff"][0] + 100
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_the_curves_of_the_lesion_test_stand_beside_the_tables(browser, made_up):
+    opened = ReportPage(browser, made_up.out_dir / "report.html")
+    picture = opened.page.locator(".illustration img")
+    assert picture.evaluate("image => image.complete && image.naturalWidth > 400")
+    written = base64.b64encode((made_up.out_dir / "lesion_roc.png").read_bytes()).decode()
+    assert picture.get_attribute("src") == f"data:image/png;base64,{written}"
+    areas = dict(re.findall(r"(\w+) (0\.\d{3})", picture.get_attribute("alt")))
+    assert areas.keys() == {"bicubic", planting.HONEST, planting.PLANTING}
+    with (made_up.out_dir / "per_image.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["lesion_auc"]]
+    for name, area in areas.items():
+        own = [float(row["lesion_auc"]) for row in rows if row["method"] == name]
+        assert min(own) - 1e-3 <= float(area) <= max(own) + 1e-3
+    assert Axe().run(opened.page).response["violations"] == []
+    opened.context.close()
+
+
+def test_without_that_measure_there_are_neither_maps_nor_curves(browser, folder):
+    opened = ReportPage(browser, folder / "report.html")
+    assert opened.page.locator("[data-layer], .illustration").count() == 0
+    assert not (folder / "lesion_roc.png").exists()
+    assert len(tables(opened)) == 2
     opened.context.close()
 
 

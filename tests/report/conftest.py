@@ -7,6 +7,7 @@ import pytest
 
 from monai_sr.evaluate import bicubic
 from monai_sr.geometry import scale_affine
+from monai_sr.intervals import IntervalWidth
 from monai_sr.io import open_volume
 from monai_sr.report import write_report
 from monai_sr.sample import sample_series_dir
@@ -37,6 +38,24 @@ def high(low):
 @pytest.fixture(scope="session")
 def interpolated(low):
     return np.rint(bicubic(np.asarray(low.array), 2)).clip(*low.stored_range)
+
+
+@pytest.fixture(scope="session")
+def half_width(high):
+    """Half-widths of a smooth kind, but for one pixel of the slice that is shown first."""
+    frames = np.broadcast_to(np.linspace(0, 200, high.array.shape[2], dtype=np.float32), high.array.shape)
+    frames = frames.copy()
+    frames[6, 190, 165] = 1000
+    return frames
+
+
+@pytest.fixture(scope="session")
+def report_with_intervals(low, high, half_width, tmp_path_factory):
+    path = tmp_path_factory.mktemp("intervals") / "report.html"
+    interval = IntervalWidth(0.9, "kspace", 99.5)
+    options = {"interval": interval, "half_width": half_width, "interpolate": bicubic}
+    write_report(path, low, high, PROVENANCE, **options)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from monai_sr.report import (
     comparison_figure,
     evaluation_figure,
     power_spectrum_figure,
+    roc_figure,
     save_figure,
     training_figure,
 )
@@ -80,6 +81,21 @@ def test_power_spectrum_figure_has_a_line_for_each_image():
     labels = [line.get_label() for line in figure.axes[0].get_lines()]
     assert labels[:2] == ["bicubic", "high"]
     assert figure.axes[0].get_yscale() == "log"
+
+
+def test_the_area_under_a_drawn_curve_is_the_one_in_its_legend():
+    generator = np.random.default_rng(0)
+    placements = {"bicubic": generator.random(60) ** 2, "sr": generator.random(40) ** 3, "sure": [0.0] * 5}
+    axis = roc_figure(placements).axes[0]
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels[0] == "guessing: 0.500"
+    for line, label, (name, values) in zip(axis.lines[1:], labels[1:], placements.items(), strict=True):
+        falsely, rightly = line.get_xydata().T
+        area = float(np.sum(np.diff(falsely) * rightly[:-1]))
+        assert line.get_drawstyle() == "steps-post"
+        assert area == pytest.approx(1 - np.mean(values))
+        assert label == f"{name}: {area:.3f}"
+        assert (falsely[0], rightly[0], falsely[-1], rightly[-1]) == (0, 0, 1, 1)
 
 
 def test_the_same_figure_is_the_same_file(images, tmp_path):

@@ -221,13 +221,82 @@ def test_a_failure_leaves_nothing(tmp_path, low, high, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_half_widths_are_held_at_8_bits_and_none_is_understated(report_with_intervals, report, half_width):
+    content, arrays = read(report_with_intervals)
+    for images, facts, expected in zip(arrays, content["slices"], half_width, strict=True):
+        held = images["interval"] * facts["images"]["interval"]["slope"]
+        assert images["interval"].dtype == np.uint8
+        assert (held >= expected * (1 - 1e-5)).all()
+        assert (held - expected).max() <= expected.max() / 254 * 1.001
+    # By it the page grows by less than a tenth.
+    assert report_with_intervals.stat().st_size < 1.1 * report.stat().st_size
+    assert "data-layer" not in re.sub("<script.*?</script>", "", report.read_text(), flags=re.S)
+    text = report_with_intervals.read_text()
+    assert "Its 90% interval, calibrated on images made coarser (kspace), is +- 99.5 in the median" in text
+
+
+def test_half_widths_of_another_volume_are_refused(tmp_path, low, high, half_width):
+    with pytest.raises(ValueError, match="half_width has shape"):
+        written(tmp_path / "r.html", low, high, half_width=half_width[:, 1:])
+
+
+def test_padding_has_no_half_width(tmp_path):
+    array = np.random.default_rng(0).integers(0, 1000, (1, 16, 20)).astype(np.int16)
+    array[:, :4] = -2000
+    low = volume(array, padding=(-2000, -2000))
+    high = replace(low, array=array.repeat(2, axis=1).repeat(2, axis=2))
+    content, (images,) = written(
+        tmp_path / "r.html", low, high, half_width=np.full((1, 32, 40), 7, np.float32)
+    )
+    assert (images["interval"][:8] == 255).all()
+    assert (images["interval"][8:] == 254).all()
+    assert content["layers"]["interval"]["bounds"] == pytest.approx([0, 7])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "Not compared: the bundle states no domain"),
+        ({"compared": "1.2 standard deviations off"}, "The image fits"),
+        ({"findings": ["noise 9%", "spacing 7 mm"]}, "The image does not fit: noise 9%; spacing 7 mm"),
+    ],
+)
+def test_a_page_says_whether_the_image_fits_the_bundle(tmp_path, options, said):
+    low = volume(np.arange(64, dtype=np.int16).reshape(1, 8, 8))
+    written(tmp_path / "r.html", low, **options)
+    page = (tmp_path / "r.html").read_text()
+    assert f"<dt>Training images</dt><dd>{said}</dd>" in page
+    assert ("1.2 standard deviations off" in page) == ("compared" in options)
+
+
+def test_the_first_slices_stay_longest(monkeypatch):
+    array = np.random.default_rng(0).integers(0, 255, (8, 8)).astype(np.uint8)
+    finer = Picture(array.repeat(2, 0).repeat(2, 1))
+    encoded = [encode(Comparison(str(number), Picture(array), finer, finer)) for number in range(9)]
+
+    def kept(room):
+        monkeypatch.setattr(slices, "MAX_BYTES", room * encoded[0].size)
+        return [int(one.facts["label"]) for one in slices.limit(encoded, 3)]
+
+    assert [kept(room) for room in (9, 6, 4, 3, 2, 0)] == [
+        [*range(9)],
+        [0, 1, 2, 4, 6, 8],
+        [0, 1, 2, 6],
+        [0, 1, 2],
+        [0, 2],
+        [0],
+    ]
+
+
 # In a browser.
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (320, 568)])
-def test_axe_finds_no_barrier(browser, report, scheme, width, height):
-    opened = ReportPage(browser, report, color_scheme=scheme, viewport={"width": width, "height": height})
+def test_axe_finds_no_barrier(browser, report_with_intervals, scheme, width, height):
+    opened = ReportPage(
+        browser, report_with_intervals, color_scheme=scheme, viewport={"width": width, "height": height}
+    )
     opened.page.locator("#profile-values summary").click()
     for summary in opened.page.locator("details:not([open]) > summary").all():
         summary.click()
@@ -238,9 +307,10 @@ def test_axe_finds_no_barrier(browser, report, scheme, width, height):
 
 
 @pytest.mark.parametrize("width", [320, 720, 1100])
-def test_a_narrow_window_is_never_scrolled_sideways(browser, report, width):
+def test_a_narrow_window_is_never_scrolled_sideways(browser, report_with_intervals, width):
     # 720 is a screen of 1440 at 200%, 320 one of 1280 at 400%.
-    opened = ReportPage(browser, report, viewport={"width": width, "height": 450}, device_scale_factor=2)
+    size = {"width": width, "height": 450}
+    opened = ReportPage(browser, report_with_intervals, viewport=size, device_scale_factor=2)
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     opened.page.set_viewport_size({"width": width + 200, "height": 450})
     opened.drawn()

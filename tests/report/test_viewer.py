@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from monai_sr.report import Comparison, Picture, encode, write_page
 from tests.report.report_page import ReportPage, gray
 
 SHAPE = (384, 320)
@@ -262,6 +263,78 @@ def test_a_shortcut_is_left_alone_outside_the_images(opened):
     opened.drawn()
     assert not opened.page.locator("#invert").is_checked()
     assert opened.text("label") == "Slice 7 of 12"
+
+
+HEAT = np.array([[0, 0, 0], [110, 30, 115], [235, 100, 35], [255, 250, 165]])
+
+
+def heat(share):
+    """The map's colours, independently of the page's."""
+    places = np.clip(share, 0, 1) * 3
+    return np.stack([np.interp(places, range(4), channel) for channel in HEAT.T], axis=-1)
+
+
+def test_half_widths_are_a_map_with_a_scale(browser, report_with_intervals, half_width):
+    opened = ReportPage(browser, report_with_intervals)
+    top = opened.page.inner_text("[data-layer=interval] .to")
+    assert top.startswith("≥ ")
+    assert float(top[2:]) == pytest.approx(np.percentile(half_width[half_width > 0], 99), rel=0.02)
+    assert opened.page.inner_text("[data-layer=interval] .from") == "0"
+    opened.zoom_in(10)
+    held = np.ceil(at(half_width[MIDDLE]) / (1000 / 254)) * 1000 / 254
+    expected = heat(held / float(top[2:]))
+    np.testing.assert_allclose(shown(opened, "interval"), expected, atol=4)
+    # Beside an image at the divider, too.
+    opened.page.select_option("#left", "interval")
+    opened.drawn()
+    assert opened.text("tag-left") == "Half-width of the interval"
+    points = opened.points("compare", SHAPE, PLACES[:3])
+    np.testing.assert_allclose(opened.colours("compare", points), expected[:3], atol=4)
+    assert opened.complaints == []
+    opened.context.close()
+
+
+def test_the_half_width_under_the_pointer_is_told(browser, report_with_intervals):
+    opened = ReportPage(browser, report_with_intervals)
+    under = opened.page.locator("[data-under=interval]")
+    opened.zoom_in(10)
+    # The planted pixel is told, and nowhere else.
+    for place, value in (((190, 165), "1000"), ((190, 166), "106"), ((180, 150), "94.5")):
+        for name in ("sr", "low"):
+            (x, y), box = opened.points(name, SHAPE, [place])[0], opened.view(name).bounding_box()
+            opened.page.mouse.move(box["x"] + x, box["y"] + y)
+            assert under.inner_text() == f"row {place[0] + 1}, column {place[1] + 1}: {value}"
+    opened.fill(**{"marker-row": 191, "marker-column": 166})
+    assert opened.text("readout").endswith("; half-width of the interval 1000")
+    opened.context.close()
+
+
+def test_a_map_is_shown_only_with_the_slices_that_have_one(browser, tmp_path):
+    picture = Picture(np.arange(64, dtype=np.int16).reshape(8, 8))
+    finer = Picture(picture.array.repeat(2, 0).repeat(2, 1))
+    cutoff = np.full((16, 16), 1.5)
+    cutoff[:8], cutoff[8:, 8:] = 0.25, np.nan
+    pages = [
+        encode(Comparison(label, picture, finer, finer, maps=maps, note=note))
+        for label, maps, note in (("with", {"cutoff": cutoff}, "told"), ("without", {}, ""))
+    ]
+    write_page(tmp_path / "r.html", pages, title="maps", facts={})
+    opened = ReportPage(browser, tmp_path / "r.html")
+    pane = opened.page.locator("[data-layer=cutoff]")
+    # Black is well, and the brighter the worse.
+    points = opened.points("cutoff", (16, 16), [(12, 3), (3, 3), (12, 12)])
+    colours = opened.colours("cutoff", points)
+    np.testing.assert_allclose(colours, [(0, 0, 0), *heat(np.array([0.75])), (72, 76, 82)], atol=4)
+    assert [pane.locator(f".{end}").inner_text() for end in ("from", "to")] == ["≥ 1", "0"]
+    assert opened.text("note") == "told"
+    opened.page.select_option("#left", "cutoff")
+    opened.click("next")
+    expect(opened.page.locator("#label")).to_have_text("without")
+    opened.drawn()
+    assert not pane.is_visible()
+    assert not opened.page.locator("#note").is_visible()
+    assert opened.complaints == []
+    opened.context.close()
 
 
 def test_a_slice_that_is_asked_for_while_another_is_drawn_is_not_mixed_up_with_it(opened, high):

@@ -159,7 +159,9 @@ class Upscale:
                 finer,
                 upscaler.provenance,
                 interpolate=bicubic,
+                consistency=written[number].consistency,
                 findings=written[number].findings,
+                compared=written[number].compared,
             )
         shutil.rmtree(images)
         return Made(_packed(self.folder / RESULT), tuple(reports), tuple(notes.texts))

@@ -6,6 +6,7 @@ const ARRAYS = {
   Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array,
 };
 const ORDER = ["low", "bicubic", "sr", "target"];
+const LAYERS = content.layers ?? {}; // maps by name: title and the values that are black and brightest
 const KEPT_SLICES = 3; // a radiograph's slice takes some 20 MB
 
 /** One image: stored values at the file's depth, and what they mean. */
@@ -35,6 +36,7 @@ class Picture {
 class Slice {
   constructor(facts, pictures) {
     this.label = facts.label;
+    this.note = facts.note;
     this.pictures = pictures;
     this.names = ORDER.filter((name) => name in pictures);
     const finest = Object.values(pictures).reduce((a, b) => (b.rows > a.rows ? b : a));

@@ -30,6 +30,8 @@ const state = {
 let slice = null;
 
 const text = (value) => (Number.isFinite(value) ? value.toFixed(DECIMALS) : "none");
+// A map has 8 bits, hence no more than three digits.
+const coarse = (value) => Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "none";
 const signed = (value) => (value > 0 ? "+" : "") + text(value).replace("-", "−");
 const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
 
@@ -84,9 +86,19 @@ function showProfile() {
   const parts = slice.names.map((name) => `${NAMES[name]} ${text(slice.value(name, state.row, state.column))}`);
   const added = signed(slice.value("sr-bicubic", state.row, state.column));
   byId("readout").textContent =
-    `Row ${state.row + 1}, column ${state.column + 1}: ${parts.join(", ")}; SR − bicubic ${added}`;
+    [`Row ${state.row + 1}, column ${state.column + 1}: ${parts.join(", ")}`, `SR − bicubic ${added}`,
+      ...tellMaps(state.row, state.column)].join("; ");
   const details = byId("profile-values");
   if (details.open) fillTable(details, data);
+}
+
+/** Write the value of each map at a place above it; gives the same as texts. */
+function tellMaps(row, column) {
+  return Object.keys(LAYERS).filter((name) => name in slice.pictures).map((name) => {
+    const value = coarse(slice.value(name, row, column));
+    document.querySelector(`[data-under="${name}"]`).textContent = `row ${row + 1}, column ${column + 1}: ${value}`;
+    return `${LAYERS[name].title.toLowerCase()} ${value}`;
+  });
 }
 
 function fillTable(details, [places, ...values]) {
@@ -139,6 +151,10 @@ async function setSlice(number) {
   byId("slice").value = wanted + 1;
   byId("slice").setAttribute("aria-valuetext", slice.label);
   byId("label").textContent = slice.label;
+  byId("note").textContent = slice.note;
+  for (const figure of document.querySelectorAll("[data-layer]")) {
+    figure.hidden = !(figure.dataset.layer in slice.pictures);
+  }
   for (const element of document.querySelectorAll("[data-size]")) {
     const picture = slice.pictures[element.dataset.size];
     element.textContent = picture ? `${picture.rows} × ${picture.columns}` : "";
@@ -223,6 +239,12 @@ function probe(view, event) {
   setMarker(y * slice.rows, x * slice.columns);
 }
 
+/** Tell of the pixel under a pointer that presses nothing. */
+function hover(view, event) {
+  const [x, y] = view.place(event, slice);
+  if (x >= 0 && x < 1 && y >= 0 && y < 1) tellMaps(Math.floor(y * slice.rows), Math.floor(x * slice.columns));
+}
+
 function listen(view) {
   const { canvas } = view;
   let last = null;
@@ -233,7 +255,8 @@ function listen(view) {
     if (state.tool === "profile") probe(view, event);
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!last || !slice) return;
+    if (!slice) return;
+    if (!last) return hover(view, event);
     if (state.tool === "profile") probe(view, event);
     else drag(view, event.clientX - last[0], event.clientY - last[1]);
     last = [event.clientX, event.clientY];

@@ -38,17 +38,19 @@ class Bitmaps {
 
   get(name, slice, state) {
     const [first, second] = name.split("-");
-    const settings = second ? [state.difference] : [state.centre, state.width, state.inverted];
+    const picture = slice.pictures[first];
+    if (!picture) return null; // a map that this slice has not
+    const settings = name in LAYERS ? [] : second ? [state.difference] : [state.centre, state.width, state.inverted];
     const key = settings.join();
     const painted = this.painted.get(name);
     if (painted?.slice === slice && painted.key === key) return this.canvases.get(name);
-    const picture = slice.pictures[first];
     const canvas = this.canvases.get(name) ?? document.createElement("canvas");
     canvas.width = picture.columns;
     canvas.height = picture.rows;
     const image = new ImageData(picture.columns, picture.rows);
     const pixels = new Uint32Array(image.data.buffer);
-    if (second) paintDifference(pixels, picture, slice.pictures[second], state.difference);
+    if (name in LAYERS) paintMap(pixels, picture, LAYERS[name].bounds);
+    else if (second) paintDifference(pixels, picture, slice.pictures[second], state.difference);
     else paintGray(pixels, picture, state);
     canvas.getContext("2d").putImageData(image, 0, 0);
     this.canvases.set(name, canvas);
@@ -107,12 +109,13 @@ class View {
       this.drawPart(context, bitmaps.get(state.left, slice, state), frame, 0, divider);
       this.drawPart(context, bitmaps.get(state.right, slice, state), frame, divider, width);
     } else {
-      context.drawImage(bitmaps.get(this.name, slice, state), ...frame);
+      this.drawPart(context, bitmaps.get(this.name, slice, state), frame, 0, width);
     }
     if (state.tool === "profile") this.drawMarker(context, slice, state, frame);
   }
 
   drawPart(context, bitmap, frame, from, to) {
+    if (!bitmap) return;
     context.save();
     context.beginPath();
     context.rect(from, 0, to - from, this.canvas.height);

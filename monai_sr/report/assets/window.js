@@ -36,3 +36,22 @@ function paintDifference(pixels, first, second, range) {
     pixels[i] = steps[256 + Math.max(-256, Math.min(256, Math.round(share * 256) || 0))];
   }
 }
+
+const HEAT = [[0, 0, 0], [110, 30, 115], [235, 100, 35], [255, 250, 165]];
+const VALUELESS = opaque(72, 76, 82);
+
+/** Colour between black, at 0, and the brightest of a map, at 1. */
+function heat(share) {
+  const place = Math.max(0, Math.min(1, share)) * (HEAT.length - 1);
+  const below = Math.min(Math.floor(place), HEAT.length - 2);
+  return HEAT[below].map((part, i) => Math.round(part + (HEAT[below + 1][i] - part) * (place - below)));
+}
+
+/** Paint a map of 8 bits, from the value that is black to the one that is brightest. */
+function paintMap(pixels, picture, [black, brightest]) {
+  const colours = Array.from({ length: 256 }, (_, stored) =>
+    opaque(...heat((stored * picture.slope + picture.intercept - black) / (brightest - black))));
+  for (let i = 0; i < pixels.length; i++) {
+    pixels[i] = picture.holdsImage(i) ? colours[picture.stored[i]] : VALUELESS;
+  }
+}
