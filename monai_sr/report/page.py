@@ -23,7 +23,7 @@ from monai_sr.report.slices import Interpolation, encode_volumes
 from monai_sr.report.windows import choose_windows, wide
 from monai_sr.volume import Consistency, Frames, Provenance, Volume
 
-SCRIPTS = ("decode", "window", "view", "plots", "report")
+SCRIPTS = ("decode", "window", "view", "hand", "plots", "report")
 """In the order in which each needs those before it."""
 
 TITLE = "Super-resolution report"

@@ -23,7 +23,7 @@ RATINGS = ("bad", "poor", "fair", "good", "excellent")
 """The five grades of ITU-R BT.500, from 1."""
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("decode", "window", "view")
+_SCRIPTS = ("decode", "window", "view", "hand")
 """The report's, which are used here as they are."""
 
 

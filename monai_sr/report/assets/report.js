@@ -1,12 +1,9 @@
 // What the user does, and what is shown then.
 
-const byId = (id) => document.getElementById(id);
 const viewer = byId("viewer");
 const span = content.extremes[1] - content.extremes[0];
 const DECIMALS = Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(span))));
 const NARROWEST = span * 1e-6;
-const DRAG_FOLD = 200; // pixels of a drag that make a window e times as wide
-const KEY_DRAG = 8; // an arrow key is worth a drag by so many pixels
 
 const camera = new Camera();
 const bitmaps = new Bitmaps();
@@ -33,7 +30,6 @@ const text = (value) => (Number.isFinite(value) ? value.toFixed(DECIMALS) : "non
 // A map has 8 bits, hence no more than three digits.
 const coarse = (value) => Number.isFinite(value) ? String(Number(value.toPrecision(3))) : "none";
 const signed = (value) => (value > 0 ? "+" : "") + text(value).replace("-", "−");
-const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
 
 // Drawing, at most once for each picture that the screen shows.
 
@@ -221,22 +217,22 @@ function fit() {
 /** What a drag by so many pixels of the screen does with the chosen tool. */
 function drag(view, right, down) {
   if (state.tool === "pan") {
-    const [, , across, height] = view.frame(slice);
-    camera.move((-right * devicePixelRatio) / across, (-down * devicePixelRatio) / height);
+    pull(view, slice, right, down);
     refresh("views", "profile");
   } else if (view.isDifference) {
     setDifference(state.difference * Math.exp(down / DRAG_FOLD));
   } else {
-    // Up is brighter, so that the centre goes down.
-    setWindow(state.centre + (down * state.width) / DRAG_FOLD, state.width * Math.exp(right / DRAG_FOLD));
+    setWindow(...draggedWindow(state, right, down));
   }
 }
 
 // Pointers.
 
-function probe(view, event) {
+function touch(view, event) {
+  if (state.tool !== "profile") return false;
   const [x, y] = view.place(event, slice);
   setMarker(y * slice.rows, x * slice.columns);
+  return true;
 }
 
 /** Tell of the pixel under a pointer that presses nothing. */
@@ -245,34 +241,9 @@ function hover(view, event) {
   if (x >= 0 && x < 1 && y >= 0 && y < 1) tellMaps(Math.floor(y * slice.rows), Math.floor(x * slice.columns));
 }
 
-function listen(view) {
-  const { canvas } = view;
-  let last = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!slice || event.button !== 0) return;
-    last = [event.clientX, event.clientY];
-    canvas.setPointerCapture(event.pointerId);
-    if (state.tool === "profile") probe(view, event);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!slice) return;
-    if (!last) return hover(view, event);
-    if (state.tool === "profile") probe(view, event);
-    else drag(view, event.clientX - last[0], event.clientY - last[1]);
-    last = [event.clientX, event.clientY];
-  });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (last = null));
-  canvas.addEventListener("wheel", (event) => {
-    if (event.ctrlKey) magnify(Math.exp(-event.deltaY / 200), ...view.place(event, slice));
-    // Without the focus the wheel scrolls the page, which would else be caught by the images.
-    else if (document.activeElement === canvas && content.slices.length > 1) setSlice(state.slice + Math.sign(event.deltaY));
-    else return;
-    event.preventDefault();
-  }, { passive: false });
-  canvas.addEventListener("keydown", (event) => {
-    if (!slice || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (press(view, event.key, event.shiftKey)) event.preventDefault();
-  });
+function turn(slices) {
+  if (content.slices.length > 1) setSlice(state.slice + slices);
+  return content.slices.length > 1;
 }
 
 const swipe = byId("handle").parentElement;
@@ -285,7 +256,6 @@ byId("handle").addEventListener("pointermove", (event) => {
 
 // Keys, only while an image has the focus, so that none is taken from the browser or a screen reader.
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TOOLS = { w: "window", p: "pan", l: "profile" };
 
 function press(view, key, larger) {
@@ -352,13 +322,8 @@ function connect() {
     });
   }
   for (const id of ["centre", "width", "difference", "marker-row", "marker-column"]) on(id, "blur", () => refresh("controls"));
-  for (const view of views) {
-    listen(view);
-    new ResizeObserver(() => {
-      view.resize();
-      if (slice) view.draw(slice, state, bitmaps); // at once: a resized canvas is empty
-    }).observe(view.canvas);
-  }
+  const redraw = (view) => view.draw(slice, state, bitmaps);
+  for (const view of views) listen(view, { shown: () => slice, drag, magnify, turn, press, redraw, touch, hover });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     profilePlot.forget();
     histogramPlot.forget();

@@ -1,13 +1,9 @@
 // One trial after the other: shows its images, takes the answer, and keeps what was answered.
 
-const byId = (id) => document.getElementById(id);
-const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
 const viewer = byId("viewer");
 const hasPages = byId("slice") !== null;
 const [LEAST, MOST] = content.answers;
 const STORE = `monai-sr-study-${content.study}-${content.reader}`;
-const DRAG_FOLD = 200; // pixels of a drag that make a window e times as wide
-const KEY_DRAG = 8; // an arrow key is worth a drag by so many pixels
 
 const camera = new Camera();
 const bitmaps = new Bitmaps();
@@ -229,52 +225,27 @@ function fit() {
 /** What a drag by so many pixels of the screen does with the chosen tool. */
 function drag(view, right, down) {
   if (state.tool === "pan") {
-    const [, , across, height] = view.frame(slice);
-    camera.move((-right * devicePixelRatio) / across, (-down * devicePixelRatio) / height);
+    pull(view, slice, right, down);
     refresh();
   } else {
-    // Up is brighter, so that the centre goes down.
-    setWindow(state.centre + (down * state.width) / DRAG_FOLD, state.width * Math.exp(right / DRAG_FOLD));
+    setWindow(...draggedWindow(state, right, down));
   }
 }
 
-// Pointers and keys on an image.
+// Keys on an image.
 
-function listen(view) {
-  const { canvas } = view;
-  let last = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (!slice || event.button !== 0) return;
-    last = [event.clientX, event.clientY];
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!last || !slice) return;
-    drag(view, event.clientX - last[0], event.clientY - last[1]);
-    last = [event.clientX, event.clientY];
-  });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (last = null));
-  canvas.addEventListener("wheel", (event) => {
-    if (!slice) return;
-    if (event.ctrlKey) magnify(Math.exp(-event.deltaY / 200), ...view.place(event, slice));
-    else if (document.activeElement === canvas && hasPages) showPage(state.page + Math.sign(event.deltaY)).catch(fail);
-    else return;
-    event.preventDefault();
-  }, { passive: false });
-  canvas.addEventListener("keydown", (event) => {
-    if (!slice || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (press(view, event.key, event.shiftKey ? 5 : 1)) event.preventDefault();
-  });
+function turn(pages) {
+  if (hasPages) showPage(state.page + pages).catch(fail);
+  return hasPages;
 }
 
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const TOOLS = { w: "window", p: "pan" };
 
-function press(view, key, steps) {
+function press(view, key, isLarger) {
   const lower = key.toLowerCase();
   if (key in ARROWS) {
     // An arrow looks that way, where a drag pulls the image.
-    const step = (state.tool === "pan" ? -3 : 1) * KEY_DRAG * steps;
+    const step = (state.tool === "pan" ? -3 : 1) * (isLarger ? 5 : 1) * KEY_DRAG;
     drag(view, ...ARROWS[key].map((way) => way * step));
   } else if (lower in TOOLS) set("tool", TOOLS[lower]);
   else if (key === "PageUp" && hasPages) showPage(state.page - 1).catch(fail);
@@ -325,13 +296,8 @@ function connect() {
     const value = Number(event.key);
     if (Number.isInteger(value) && value >= LEAST && value <= MOST) answer(value);
   });
-  for (const view of views) {
-    listen(view);
-    new ResizeObserver(() => {
-      view.resize();
-      if (slice) view.draw(slice, state, bitmaps); // at once: a resized canvas is empty
-    }).observe(view.canvas);
-  }
+  const redraw = (view) => view.draw(slice, state, bitmaps);
+  for (const view of views) listen(view, { shown: () => slice, drag, magnify, turn, press, redraw });
   window.addEventListener("beforeunload", (event) => {
     if (!isKept && !isSaved) event.preventDefault();
   });
