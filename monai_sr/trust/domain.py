@@ -144,7 +144,7 @@ class Domain:
             A clause with the numbers.
         """
         if not seen:
-            return f"its file says nothing else than {self.images}, its pixels are too few to compare"
+            return f"what its file says with {self.images}; its pixels are too few to compare"
         found = min(seen, key=self.likeness.distance)
         return f"{self._distance(found)}; {self._told('noise', seen[0]['noise'])}"
 

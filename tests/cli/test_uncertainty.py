@@ -63,7 +63,14 @@ def test_dicom_gets_maps_and_says_how_wide(series, bundle, tmp_path):
     )
     assert result.exit_code == 0, result.exception
     assert "90% interval, calibrated on images made coarser (kspace), is +- " in result.stdout
-    assert "90% interval" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "90% interval" in text
+    assert 'id="pixels-1-interval"' in text
+    for told in (
+        "<dt>Training images</dt><dd>The image does not fit: ",
+        "<dt>Compared with them</dt><dd>MR ",
+    ):
+        assert told in text
     images, maps = (sorted((tmp_path / name).iterdir()) for name in ("out", "out.interval"))
     assert [path.name for path in images] == [path.name for path in maps] == ["00001.dcm", "00002.dcm"]
     for image, path in zip(map(dcmread, images), maps, strict=True):

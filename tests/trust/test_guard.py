@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_what_is_outside_is_warned_of_by_its_source_and_numbers(caplog):
 def test_what_is_within_is_passed_in_silence(caplog):
     assert guard(strict=True)(volume(slices(), modality="MR"), RANGE).outside == ()
     assert caplog.text == ""
+
+
+def test_what_was_compared_is_told_with_its_numbers_even_where_it_fits():
+    found = guard()(volume(slices(), modality="MR"), RANGE)
+    number = r"-?\d+\.\d+"
+    assert re.fullmatch(
+        rf"MR slices, from which it is {number} standard deviations off, where {number} would do; "
+        rf"noise {number}% \(in training {number}% to {number}%\); "
+        r"towards Nyquist's frequency power falls, in powers of ten, "
+        rf"by {number} along columns where kspace gives {number} to {number} and "
+        rf"by {number} along rows where kspace gives {number} to {number}",
+        found.compared,
+    )
+    small = guard()(volume(slices()[:, :6, :6], modality="MR"), RANGE)
+    assert "its pixels are too few to compare" in small.compared
+    assert guard(card={"name": "own"})(volume(slices()), RANGE).compared == ""
 
 
 def test_strict_refuses_with_all_of_them():

@@ -96,6 +96,10 @@ def test_an_archive_s_report_tells_of_each_series(source, tmp_path):
     assert line["consistency"]["kernel"] == "binning"
     assert line["consistency"]["largest"] > line["consistency"]["rms"] > 1
     assert line["consistency"]["enforced"] is False
+    assert line["interval"] is None
+    run_archive(Upscaler(Planting(0, 1, "nearest-exact"), kernel="binning"), source, tmp_path / "honest")
+    honest = json.loads((tmp_path / "honest" / "report.jsonl").read_text())
+    assert (honest["consistency"]["largest"], honest["consistency"]["rms"]) == (0, 0)
 
 
 @pytest.mark.parametrize("enforce", [False, True])
