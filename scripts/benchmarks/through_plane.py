@@ -1,13 +1,19 @@
-"""How much better than a cubic B-spline `--through-plane` finds the slices between, on isotropic volumes."""
+"""How much better than a cubic B-spline `--through-plane` finds the slices between, on isotropic volumes.
+
+What is found goes into through_plane.json, beside this script, and the documentation's page.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK
@@ -20,7 +26,19 @@ from monai_sr.io import read_volume
 from monai_sr.through_plane import ThroughPlane
 from monai_sr.through_plane.grid import PROFILES, SliceGrid
 from monai_sr.through_plane.restoration import Restoration
+from monai_sr.through_plane.through_plane import WEIGHTS
 from monai_sr.volume import Volume
+from scripts.benchmarks.pages import with_results
+
+ROOT = Path(__file__).resolve().parents[2]
+NUMBERS = Path(__file__).with_suffix(".json")
+PAGE = ROOT / "docs" / "howto" / "through_plane.md"
+HEADER = (
+    "| truth | patients | images | slice factor | slice profile | B-spline (dB) | gain (dB) "
+    "| gain, self-supervised (dB) |",
+    "|---|---|---|---|---|---|---|---|",
+)
+Row = dict[str, Any]
 
 FACTORS = (3, 4)
 MULTIPLE = 12
@@ -86,7 +104,7 @@ def psnr(result: np.ndarray, truth: np.ndarray) -> float:
     return float(10 * np.log10((greatest - least) ** 2 / difference))
 
 
-def volumes(truth: Volume, profiles: list[str], own: bool) -> Iterator[dict[str, object]]:
+def volumes(truth: Volume, profiles: list[str], own: bool) -> Iterator[Row]:
     """A row of scores for each factor and profile."""
     for factor in FACTORS:
         for profile in profiles:
@@ -104,7 +122,7 @@ def volumes(truth: Volume, profiles: list[str], own: bool) -> Iterator[dict[str,
             yield {"factor": factor, "profile": profile, "psnr": psnrs, "seconds": seconds}
 
 
-def planes(volume: Volume) -> Iterator[dict[str, object]]:
+def planes(volume: Volume) -> Iterator[Row]:
     """A row of scores for each factor, of the planes alone."""
     array = np.stack([volume.real_frame(index) for index in range(len(volume.array))]).astype(np.float32)
     array = array[:, : array.shape[1] // MULTIPLE * MULTIPLE]
@@ -123,57 +141,82 @@ def planes(volume: Volume) -> Iterator[dict[str, object]]:
         yield {"factor": factor, "profile": "box", "psnr": psnrs}
 
 
-def table(rows: list[dict[str, object]]) -> str:
-    """Markdown, gains on the B-spline in parentheses."""
-    names = list(dict.fromkeys(name for row in rows for name in row["psnr"]))  # type: ignore[attr-defined]
-    lines = ["| volume | factor | profile | " + " | ".join(names) + " |", "|---" * (len(names) + 3) + "|"]
-    for row in rows:
-        scores: dict[str, float] = row["psnr"]  # type: ignore[assignment]
-        base = scores["bspline"]
-        cells = [
-            f"{scores[name]:.2f}" + f" ({scores[name] - base:+.2f})" * (name != "bspline")
-            if name in scores
-            else ""
-            for name in names
-        ]
-        lines.append(f"| {row['volume']} | {row['factor']} | {row['profile']} | " + " | ".join(cells) + " |")
+def table(rows: list[Row]) -> str:
+    """Markdown: a line for what was left out of the training in the same way, sampled alike."""
+    lines = list(HEADER)
+    kinds = dict.fromkeys((row["kind"], row["part"], row["factor"], row["profile"]) for row in rows)
+    for kind, part, factor, profile in kinds:
+        alike = (kind, part, factor, profile)
+        own = [row for row in rows if (row["kind"], row["part"], row["factor"], row["profile"]) == alike]
+        spline = np.mean([row["psnr"]["bspline"] for row in own])
+        gains = " | ".join(_gain(own, name) for name in ("through-plane", "self-supervised"))
+        lines.append(f"| {kind} | {part} | {len(own)} | {factor} | {profile} | {spline:.2f} | {gains} |")
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Score the test part and print the tables, and the same as JSON."""
+def _gain(rows: list[Row], name: str) -> str:
+    gains = [row["psnr"][name] - row["psnr"]["bspline"] for row in rows if name in row["psnr"]]
+    if not gains:
+        return "not measured"
+    return f"{np.mean(gains):+.2f}" + f" ({min(gains):+.2f} to {max(gains):+.2f})" * (len(gains) > 1)
+
+
+def text(kept: dict[str, Any]) -> str:
+    """The page with the numbers in place."""
+    said = "\n".join(f"- {line}" for line in kept["conventions"])
+    results = f"{table(kept['rows'])}\n\n{said}"
+    return with_results(PAGE, "scripts/benchmarks/through_plane.py", results)
+
+
+def check(kept: dict[str, Any]) -> list[str]:
+    """What in the checkout does not follow from the kept numbers."""
+    faults = []
+    if text(kept) != PAGE.read_text(encoding="utf-8"):
+        faults.append(f"{PAGE.relative_to(ROOT)} does not show the numbers of {NUMBERS.name}")
+    if hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() != kept["weights_sha256"]:
+        faults.append(f"{WEIGHTS.relative_to(ROOT)} is not what {NUMBERS.name} was measured with")
+    return faults
+
+
+def main() -> int:
+    """Measure, keep the numbers and write the page; or with `--check` compare them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("datalist", type=Path, help="of `monai-sr split`; its test part is scored")
+    parser.add_argument("--datalist", type=Path, help="of `monai-sr split`; its test part is scored")
     parser.add_argument(
         "--left-out", nargs="*", default=[], metavar="PATIENT", help="of the training part, scored too"
     )
     parser.add_argument("--self-supervised", action="store_true", help="score that too, which takes long")
     parser.add_argument("--profiles", nargs="*", choices=PROFILES, default=list(PROFILES))
-    parser.add_argument("--json", type=Path, help="file for the scores")
+    parser.add_argument("--check", action="store_true", help="measure nothing; fail if the page is stale")
     arguments = parser.parse_args()
-    entries = load_part(arguments.datalist, "test")
-    entries += [
-        entry for entry in load_part(arguments.datalist, "training") if entry["patient"] in arguments.left_out
-    ]
-    found: dict[str, list[dict[str, object]]] = {"volumes": [], "planes": []}
-    for entry in entries:
+    if arguments.check:
+        faults = check(json.loads(NUMBERS.read_text(encoding="utf-8")))
+        print(*faults, sep="\n", end="\n" if faults else "")
+        return bool(faults)
+    if arguments.datalist is None:
+        parser.error("--datalist is needed to measure")
+    test, training = (load_part(arguments.datalist, part) for part in ("test", "training"))
+    entries = [("test", entry) for entry in test]
+    entries += [("left out", entry) for entry in training if entry["patient"] in arguments.left_out]
+    rows: list[Row] = []
+    for part, entry in entries:
         volume = read_volume(entry["label"])
         isotropic = max(volume.spacing) <= ISOTROPIC * min(volume.spacing)
-        rows = (
+        found = (
             volumes(axial(volume), arguments.profiles, arguments.self_supervised)
             if isotropic
             else planes(volume)
         )
-        for row in rows:
-            found["volumes" if isotropic else "planes"].append({"volume": Path(entry["label"]).name, **row})
-            print(json.dumps(row), flush=True)
-    for kind, rows in found.items():
-        print(f"\n{kind}, PSNR in dB (gain on the B-spline):\n\n{table(rows)}")
-    print("\n" + "\n".join(f"- {line}" for line in CONVENTIONS))
-    if arguments.json is not None:
-        text = json.dumps({"conventions": CONVENTIONS, **found}, indent=1)
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        for row in found:
+            rows.append({"kind": "volume" if isotropic else "planes", "part": part, **row})
+            print(json.dumps(rows[-1]), flush=True)
+    sha256 = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    kept = {"weights_sha256": sha256, "conventions": CONVENTIONS, "rows": rows}
+    NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(text(kept), encoding="utf-8")
+    print(table(rows))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
