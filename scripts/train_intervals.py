@@ -32,24 +32,27 @@ from monai_sr.trust.uncertainty import COVERAGE, Scores, calibrate, guess, least
 from monai_sr.upscaler import Upscaler
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
-WINDOWS = 36
+WINDOWS = 108
 """About how many parts of images a head learns from."""
 
 SIDE = 192
 """Of such a part, in finer pixels, or the whole image where that is smaller."""
 
 MIDDLE = 512
-"""Side of the middle of an image that is calibrated on, likewise."""
+"""Side of the middle of an image that is calibrated on, likewise: with the background that images have."""
+
+SLICES = 4
+"""Of each image that is calibrated on, at most."""
 
 CROP = 64
 BATCH = 6
-ITERATIONS = 400
+ITERATIONS = 1200
 LEARNING_RATE = 4e-3
 FOLDS = 4
 SCORED = 20000
 """Pixels of a part that are scored."""
 
-LOGGED = 50
+LOGGED = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,24 +88,28 @@ def windows(
         items: high-resolution files.
         upscaler: of the network.
         kernel: short name of the degradation.
-        count: about how many, as many of each file.
+        count: about how many at most, as many of each file.
         side: of each, in finer pixels.
         rng: chooses where they lie; the middle without one.
 
     Yields:
-        Of the middle slices of a volume, evenly spaced, or all of the one image.
+        Of the middle slices of a volume, evenly spaced, or all of the one image; no middle twice.
     """
     scale = upscaler.scale_factor
     for number, item in enumerate(items):
         volume = open_volume(item.path)
         each = max(1, round(count / len(items)))
-        chosen = np.linspace(0.2, 0.8, each) * (len(volume.array) - 1)
-        highs = [volume.real_frame(int(index)) for index in chosen]
+        chosen = [int(place * (len(volume.array) - 1)) for place in np.linspace(0.2, 0.8, each)]
+        if rng is None:  # another look at the same middle tells nothing more
+            chosen = sorted(set(chosen))
+        highs = [volume.real_frame(index) for index in chosen]
         rows, columns = (size // scale * scale for size in highs[0].shape)
         highs = [high[:rows, :columns].astype(np.float32) for high in highs]
         lows = [KERNELS[kernel](torch.from_numpy(high)[None], scale)[0].numpy() for high in highs]
-        found = IntensityRange.from_array(np.stack(lows))
         positive = all((high >= 0).all() for high in highs)
+        if positive:  # no scanner stores the negative overshoot of a truncated k-space
+            lows = [np.maximum(low, 0) for low in lows]
+        found = IntensityRange.from_array(np.stack(lows))
         for low, high in zip(lows, highs, strict=True):
             shape = [min(side // scale, size) for size in low.shape]
             free = [size - part + 1 for size, part in zip(low.shape, shape, strict=True)]
@@ -121,6 +128,8 @@ def train(
 ) -> tuple[IntervalHead, list[float]]:
     """Train a head by the pinball loss of its share, relative to the mean error of each crop.
 
+    Every patient is drawn as often, however many images there are of one.
+
     Args:
         data: what it learns from.
         scale: scale factor.
@@ -135,9 +144,14 @@ def train(
     head = IntervalHead(scale)
     optimizer = torch.optim.Adam(head.parameters(), LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=iterations)
+    patients = [
+        [each for each in data if each.patient == patient]
+        for patient in sorted({each.patient for each in data})
+    ]
     losses: list[float] = []
     for _ in range(iterations):
-        drawn = [_crop(data[int(rng.integers(len(data)))], scale, rng) for _ in range(BATCH)]
+        own = [patients[int(rng.integers(len(patients)))] for _ in range(BATCH)]
+        drawn = [_crop(some[int(rng.integers(len(some)))], scale, rng) for some in own]
         low, finer, high = (torch.from_numpy(np.stack(parts))[:, None] for parts in zip(*drawn, strict=True))
         error = (high - finer).abs()
         off = (error - head(low, finer)) / (error.mean((1, 2, 3), keepdim=True) + 1e-3)
@@ -216,15 +230,17 @@ def release(bundle: Bundle, scale: int, datalist: Path, seed: int) -> dict[str, 
     data = list(windows(learned, upscaler, kernel, WINDOWS, SIDE, rng))
     head, losses = train(data, scale, seed)
     unit = "patient" if len(patients) >= least_units(COVERAGE) else "image"
+    judged = learned if together else kept
+    middles = list(windows(judged, upscaler, kernel, SLICES * len(judged), MIDDLE, None))
     if together:
         scores = []
         order = sorted(patients)
         for fold in range(FOLDS):
             out = set(order[fold::FOLDS])
             other, _ = train([each for each in data if each.patient not in out], scale, seed + 1 + fold)
-            scores += score(other, [each for each in data if each.patient in out], unit, rng)
+            scores += score(other, [each for each in middles if each.patient in out], unit, rng)
     else:
-        scores = score(head, list(windows(kept, upscaler, kernel, len(kept), MIDDLE, None)), unit, rng)
+        scores = score(head, middles, unit, rng)
     found = calibrate(scores, unit, kernel)
     shares = left_out(scores)
     target = weights_file(bundle.root, scale, "interval")

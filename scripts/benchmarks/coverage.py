@@ -26,6 +26,7 @@ from monai_sr.evaluate import EvaluationItem, read_datalist
 from monai_sr.evaluate.statistics import estimate_mean
 from monai_sr.intensity import IntensityRange
 from monai_sr.io import open_volume
+from monai_sr.trust import DomainGuard
 from monai_sr.upscaler import Upscaler
 from monai_sr.volume import Volume
 from scripts.benchmarks.pages import with_results
@@ -110,6 +111,7 @@ def measure(bundle: Bundle, scale: int, datalist: Path) -> dict[str, Any]:
         Mean over patients, with a bootstrap interval over patients, and each patient's.
     """
     upscaler = Upscaler.from_bundle(bundle.root, scale, device="cpu", consistency="off", uncertainty=True)
+    upscaler.guard = DomainGuard(None, scale)  # it would warn of sources that keep the original's spacing
     patients: dict[str, list[dict[str, float]]] = {}
     for item in read_datalist(datalist, "test"):
         found = shares(upscaler, *pair(item, bundle.kernel or "bicubic", scale))
