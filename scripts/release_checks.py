@@ -163,8 +163,10 @@ def _interpolated(item: EvaluationItem, candidate: Candidate, levels: int) -> fl
 
 
 def check_coverage(candidate: Candidate, items: Sequence[EvaluationItem]) -> Iterator[Check]:
-    """Of the intervals, where they are calibrated; a patient's share is the mean of their images'."""
+    """Of the intervals; a patient's share is the mean of their images'."""
+    limit = f"{COVERAGE:.0%} ± {MOST_OFF:.0%}"
     if f"x{candidate.scale}" not in candidate.bundle.card.get("intervals", {}):
+        yield Check("intervals hold", "not calibrated", limit, False)
         return
     head, entry = candidate.bundle.interval_head(candidate.scale)
     upscaler = candidate.bare(IntervalEstimator.from_card(head, entry))
@@ -173,7 +175,6 @@ def check_coverage(candidate: Candidate, items: Sequence[EvaluationItem]) -> Ite
         found = coverage.shares(upscaler, *coverage.pair(item, candidate.kernel, candidate.scale))
         shares.setdefault(item.patient, []).append(found["all"])
     share = float(np.mean([np.mean(own) for own in shares.values()]))
-    limit = f"{COVERAGE:.0%} ± {MOST_OFF:.0%}"
     value = f"{share:.1%} ({len(shares)} patients)"
     yield Check("intervals hold", value, limit, abs(share - COVERAGE) <= MOST_OFF)
 

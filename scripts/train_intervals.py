@@ -30,6 +30,7 @@ from monai_sr.io import open_volume
 from monai_sr.networks import IntervalHead
 from monai_sr.trust.uncertainty import COVERAGE, Scores, calibrate, guess, least_units, left_out
 from monai_sr.upscaler import Upscaler
+from scripts.benchmarks.coverage import holds_image
 
 BUNDLES = Path(__file__).resolve().parents[1] / "bundles"
 WINDOWS = 108
@@ -65,6 +66,7 @@ class Window:
         low: shape (H, W).
         finer: shape (H·s, W·s).
         high: likewise.
+        counted: pixels of it that hold an image, likewise.
     """
 
     patient: str
@@ -72,6 +74,7 @@ class Window:
     low: NDArray[np.float32]
     finer: NDArray[np.float32]
     high: NDArray[np.float32]
+    counted: NDArray[np.bool_]
 
 
 def windows(
@@ -120,7 +123,8 @@ def windows(
             if positive:  # as an upscaler does it
                 finer = np.maximum(finer, np.float32(found.normalize(np.zeros(1))[0]))
             part = tuple(slice(place.start * scale, place.stop * scale) for place in there)
-            yield Window(item.patient, number, source, finer, found.normalize(high[part]).astype(np.float32))
+            original = found.normalize(high[part]).astype(np.float32)
+            yield Window(item.patient, number, source, finer, original, holds_image(high)[part])
 
 
 def train(
@@ -194,7 +198,10 @@ def score(head: IntervalHead, data: Sequence[Window], unit: str, rng: np.random.
     units: dict[Any, list[tuple[NDArray[np.float32], NDArray[np.float32]]]] = {}
     for window in data:
         ratio = np.abs(window.high - window.finer) / guess(head.eval(), window.low, window.finer)
-        pixels = rng.integers(ratio.size, size=SCORED)
+        counted = np.flatnonzero(window.counted)
+        if not counted.size:
+            continue
+        pixels = counted[rng.integers(len(counted), size=SCORED)]
         units.setdefault(getattr(window, unit), []).append(
             (window.finer.ravel()[pixels], ratio.ravel()[pixels])
         )

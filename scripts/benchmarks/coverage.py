@@ -1,9 +1,10 @@
 """Measure which share of the pixels of test patients the intervals of the released networks hold.
 
 Each image is made coarser by the bundle's own degradation, super-resolved with intervals as `monai-sr upscale
---uncertainty` does it, and compared with the original. A patient's share is that over all of its pixels, each
-image counting the same; so are those of its thirds by intensity, from dark to bright. The numbers are kept in
-coverage.json, beside this script; the table of docs/howto/uncertainty.md is drawn from it alone.
+--uncertainty` does it, and compared with the original. A patient's share is that over all pixels that hold an
+image (`holds_image`), each image counting the same; so are those of its thirds by intensity, from dark to
+bright. The numbers are kept in coverage.json, beside this script; the table of docs/howto/uncertainty.md is
+drawn from it alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
 from monai_sr.bundle import Bundle
 from monai_sr.degradation import KERNELS
@@ -37,6 +39,9 @@ PAGE = ROOT / "docs" / "howto" / "uncertainty.md"
 SLICES = 4
 SIDE = 512
 """Finer pixels of the middle of a larger image that are looked at."""
+
+MASKED = 5
+"""Side of the square of pixels that all have an image's least value where its background was cut away."""
 
 TERCILES = ("dark", "middle", "bright")
 
@@ -74,6 +79,25 @@ def pair(item: EvaluationItem, kernel: str, scale: int) -> tuple[Volume, NDArray
     return coarse, high
 
 
+def holds_image(high: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Where an original was not cut away, as around a skull: what is trivially right there flatters.
+
+    Args:
+        high: frames, shape (n, H, W) or (H, W).
+
+    Returns:
+        Likewise; all of an image that was not cut.
+
+    Example:
+        >>> image = np.zeros((7, 7))
+        >>> image[:, 6] = 1
+        >>> holds_image(image)[3].tolist()
+        [False, False, False, False, True, True, True]
+    """
+    around = (*(1,) * (high.ndim - 2), MASKED, MASKED)
+    return np.asarray(maximum_filter(high, around) > high.min())
+
+
 def shares(upscaler: Upscaler, coarse: Volume, high: NDArray[np.float64]) -> dict[str, float]:
     """Which share of the pixels of an image lies within the intervals.
 
@@ -90,13 +114,14 @@ def shares(upscaler: Upscaler, coarse: Volume, high: NDArray[np.float64]) -> dic
         raise ValueError("the upscaler has no uncertainty")
     values = np.asarray(finer.array, np.float64)
     half_width = np.stack([finer.intervals.take(index) for index in range(len(high))])
-    within = np.abs(high - values) <= half_width
-    order = np.argsort(values, axis=None, kind="stable")
+    counted = holds_image(high)
+    within = (np.abs(high - values) <= half_width)[counted]
+    order = np.argsort(values[counted], kind="stable")
     found = {"all": float(within.mean())}
     for name, part in zip(TERCILES, np.array_split(order, len(TERCILES)), strict=True):
-        found[name] = float(within.ravel()[part].mean())
+        found[name] = float(within[part].mean())
     whole = IntensityRange.from_array(np.asarray(coarse.array))
-    return found | {"half_width": float(np.median(half_width)) / (whole.upper - whole.lower)}
+    return found | {"half_width": float(np.median(half_width[counted])) / (whole.upper - whole.lower)}
 
 
 def measure(bundle: Bundle, scale: int, datalist: Path) -> dict[str, Any]:

@@ -124,10 +124,10 @@ def test_wrong_intervals_fail(monkeypatch, items, factor, is_kept):
     assert holds(release_checks.check_coverage(candidate, items)) == [is_kept]
 
 
-def test_intervals_that_are_not_there_are_not_checked(monkeypatch, items):
+def test_a_bundle_without_intervals_fails(monkeypatch, items):
     candidate = planted("edsr_mri", final=unchanged)
     monkeypatch.setitem(candidate.bundle.card, "intervals", {})
-    assert holds(release_checks.check_coverage(candidate, items)) == []
+    assert holds(release_checks.check_coverage(candidate, items)) == [False]
 
 
 def test_a_structure_from_nowhere_fails():
