@@ -193,7 +193,8 @@ def upscale(
             if found := Consistency.over(written.consistency.values()):
                 console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
             if written.interval:
-                console.print(f"Intervals: {written.interval}", highlight=False, soft_wrap=True)
+                far = "; not calibrated for images unlike those, as this one" * bool(written.findings)
+                console.print(f"Intervals: {written.interval}{far}", highlight=False, soft_wrap=True)
             if pages:
                 _write_page(pages[number - 1], job, upscaler, written, overwrite)
 

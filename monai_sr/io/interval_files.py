@@ -14,7 +14,7 @@ from monai_sr.errors import InputError
 from monai_sr.io.atomic import atomic_file
 from monai_sr.io.image import is_image
 from monai_sr.io.itk import is_itk
-from monai_sr.io.nifti import is_nifti
+from monai_sr.io.nifti import NiftiSource, is_nifti
 from monai_sr.volume import Volume
 
 _NAME = ".interval"
@@ -60,6 +60,10 @@ def write_interval_nifti(volume: Volume, axes: tuple[int, int, int], path: Path)
     affine = volume.affine[:, [*back, 3]]
     image = Nifti1Image(stack.transpose(back), affine)
     image.header.set_xyzt_units("mm")
+    if isinstance(volume.source, NiftiSource):  # or a viewer takes the two for different spaces
+        for form in ("sform", "qform"):
+            if code := int(volume.source.image.header[f"{form}_code"]):
+                getattr(image, f"set_{form}")(affine, code)
     with atomic_file(path) as file:
         nib.save(image, file)
 

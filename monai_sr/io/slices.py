@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.uid import MRImageStorage
 
 from monai_sr.errors import InputError
@@ -32,15 +33,20 @@ def slice_thickness(volume: Volume) -> float | None:
     if len(volume.array) < 2:
         raise InputError(f"{volume.path} has one slice, and there is nothing between: give the whole series")
     if not isinstance(volume.source, DicomSource):
+        rows, columns, way = volume.affine[:3, :3].T
+        normal = np.cross(rows, columns)
+        _refuse_shift(volume, way, float(way @ normal / np.linalg.norm(normal)))
         return None
     return _dicom_thickness(volume, volume.source)
 
 
 def _dicom_thickness(volume: Volume, source: DicomSource) -> float | None:
     headers = [instance.header for instance in source.instances]
-    if any(header.get("SOPClassUID") != MRImageStorage for header in headers) or len(headers) < len(
-        volume.array
-    ):
+    are_mr = all(
+        header.get("SOPClassUID") == MRImageStorage and header.get("Modality", "MR") == "MR"
+        for header in headers
+    )
+    if not are_mr or len(headers) < len(volume.array):
         raise InputError(
             f"{volume.path} is no series of single-frame MR images, of which alone new slices are made: "
             "convert it to NIfTI if it is an MR volume"
@@ -53,11 +59,15 @@ def _dicom_thickness(volume: Volume, source: DicomSource) -> float | None:
     distances = slice_positions(positions, known[0].orientation)
     if findings := spacing_findings(distances):
         raise InputError(f"{volume.path} has {findings[0]}: slices between need even steps")
-    way = np.subtract(positions[-1], positions[0])
-    length = float(np.linalg.norm(way))
-    if length**2 - float(distances[-1] - distances[0]) ** 2 > (_TILT_TOLERANCE * length) ** 2:
-        raise InputError(f"{volume.path} has slices that are shifted against each other: resample it first")
+    _refuse_shift(volume, np.subtract(positions[-1], positions[0]), float(distances[-1] - distances[0]))
     thickness = {float(header.get("SliceThickness") or 0) for header in headers}
     if len(thickness) > 1:
         raise InputError(f"{volume.path} has slices of several thicknesses: give each kind its own folder")
     return thickness.pop() or None
+
+
+def _refuse_shift(volume: Volume, way: NDArray[np.float64], along: float) -> None:
+    """Refuse a way across slices that is longer than the part of it along their normal."""
+    length = float(np.linalg.norm(way))
+    if length**2 - along**2 > (_TILT_TOLERANCE * length) ** 2:
+        raise InputError(f"{volume.path} has slices that are shifted against each other: resample it first")

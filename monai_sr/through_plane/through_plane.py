@@ -19,6 +19,7 @@ from monai_sr.geometry import scale_slices
 from monai_sr.intensity import IntensityRange
 from monai_sr.networks import SliceInterpolator
 from monai_sr.survey import survey
+from monai_sr.through_plane.bounds import bounds, keep_within
 from monai_sr.through_plane.fusion import accumulate
 from monai_sr.through_plane.grid import SliceGrid
 from monai_sr.through_plane.restoration import Restoration
@@ -49,6 +50,9 @@ BYTES_PER_VOXEL = 48
 
 MIN_THICKNESS, MAX_THICKNESS = 0.7, 1.5
 """Of a slice, in distances between slices: thinner ones leave gaps that nobody saw, thicker ones blur."""
+
+MAX_RATIO = 16
+"""Of finer slices to slices: twice what the network was trained on, beyond which nearly all is guessed."""
 
 EQUAL = 0.05
 """Spacings that differ by less than this fraction count as equal, so that a whole ratio is taken."""
@@ -167,6 +171,11 @@ class ThroughPlane:
                 f"{volume.path} has slices {distance:.3g} mm apart and pixels of {pixel:.3g} mm: there is "
                 "nothing to find between them."
             )
+        if fine > MAX_RATIO * count:
+            raise InputError(
+                f"{volume.path} would get {fine / count:.3g} slices for each: nearly all of them would be "
+                f"guessed. Give a --slice-factor of at most {MAX_RATIO}."
+            )
         needed = fine * int(np.prod(volume.array.shape[1:])) * BYTES_PER_VOXEL + RESERVED
         if needed > self.memory:
             raise InputError(
@@ -227,6 +236,7 @@ class ThroughPlane:
             finer = slices[grid.nearest]  # nothing to find, and a network would draw a faint border
         else:
             finer = self._find(slices, grid, advance, volume.path)
+            keep_within(finer, slices, grid, *bounds(volume, grid, intensity_range, floor))
         result = replace(
             volume,
             array=self._stored(finer, volume, stored, empty, grid, intensity_range, floor),

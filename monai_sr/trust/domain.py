@@ -190,8 +190,8 @@ class Domain:
         limits = self.edges.get(scale_factor, {}) if found else {}
         for name, axis in _AXES.items() if limits else ():
             low, high = limits[name]
-            fall = round(-found[name], 2) + 0.0  # never -0.00
-            text = f"by {fall:.2f} along {axis} where {kernel} gives {-high:.2f} to {-low:.2f}"
+            fall = round(-found[name], 3) + 0.0  # never -0.000
+            text = f"by {fall:.3f} along {axis} where {kernel} gives {-high:.3f} to {-low:.3f}"
             yield text, low <= found[name] <= high
 
     def _said(self, volume: Volume) -> list[str]:

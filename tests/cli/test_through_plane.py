@@ -74,7 +74,7 @@ def test_the_slice_factor_and_the_profile_are_taken(thick, tmp_path):
         (["--slice-factor", "3"], "add --through-plane"),
         (["--through-plane", "--slice-profile", "round"], "use box or gaussian"),
         (["--through-plane", "--memory", "1G"], "give more --memory"),
-        (["--through-plane", "--self-supervised", "--slice-factor", "30"], "too small in plane"),
+        (["--through-plane", "--slice-factor", "30"], "would get 30 slices for each"),
     ],
 )
 def test_what_does_not_go_together_is_refused(thick, tmp_path, options, said):

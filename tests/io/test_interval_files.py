@@ -34,6 +34,8 @@ def test_a_nifti_s_intervals_lie_on_its_own_grid(repeated, provenance, tmp_path,
     write_volume(finer, output, provenance(), intervals=interval_path(output))
     image, interval = nib.load(output), nib.load(tmp_path / "out.interval.nii.gz")
     np.testing.assert_allclose(interval.affine, image.affine, atol=1e-6)
+    for code in ("sform_code", "qform_code"):
+        assert interval.header[code] == image.header[code]
     assert interval.get_data_dtype() == np.float32
     np.testing.assert_array_equal(interval.get_fdata(), image.get_fdata())
     again = read_volume(output)

@@ -65,6 +65,24 @@ def test_what_are_no_mr_slices_is_refused(make_series, make_multi_frame, tmp_pat
         slice_thickness(read_volume(tmp_path / "a.png"))
 
 
+def test_shifted_slices_of_nifti_are_refused(tmp_path):
+    affine = np.diag([1.0, 1.0, 4.0, 1.0])
+    nib.save(nib.Nifti1Image(np.zeros((8, 8, 3), np.int16), affine), tmp_path / "upright.nii")
+    assert slice_thickness(read_volume(tmp_path / "upright.nii")) is None
+    affine[0, 2] = 0.9
+    nib.save(nib.Nifti1Image(np.zeros((8, 8, 3), np.int16), affine), tmp_path / "sheared.nii")
+    with pytest.raises(InputError, match="shifted against each other"):
+        slice_thickness(read_volume(tmp_path / "sheared.nii"))
+
+
+def test_a_modality_that_is_not_mr_is_refused(make_series):
+    def rename(image, index):
+        image.Modality = "CT"
+
+    with pytest.raises(InputError, match="no series of single-frame MR images"):
+        slice_thickness(read_volume(make_series(edit=rename)))
+
+
 def test_one_slice_is_refused(make_series):
     volume = read_volume(make_series())
     one = dataclasses.replace(

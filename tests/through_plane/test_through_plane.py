@@ -112,6 +112,18 @@ def test_padding_slopes_and_range_are_kept(make_volume, through):
     assert told[-1] == (24, 24)
 
 
+@pytest.mark.parametrize(("profile", "largest"), [("box", 1), ("gaussian", 80)])
+def test_what_overshoots_the_range_is_not_missing_in_the_slices(make_volume, profile, largest):
+    # Bright blocks on nothing: sharpening goes below 0, which no magnitude image holds. Slices of a gaussian
+    # overlap, and once they are rounded hardly anything above 0 gives all of them again.
+    truth = np.zeros((32, 24, 24))
+    truth[10:14, 8:16, 8:16] = truth[19:21, 8:16, 8:16] = 4000
+    array = np.tensordot(SliceGrid(8, 32, profile=profile).degradation, truth, 1).round().astype(np.uint16)
+    finer = ThroughPlane.released(profile)(make_volume(array, 4.0))
+    assert finer.array.min() == 0
+    assert max(found.largest for found in finer.consistency.values()) <= largest
+
+
 @pytest.mark.parametrize("fill", [0, 700])
 def test_a_constant_volume_stays_constant(make_volume, through, fill):
     finer = through(make_volume(np.full((4, 10, 10), fill, np.uint16)))
@@ -131,6 +143,7 @@ def test_a_factor_is_taken_whatever_the_pixels(make_volume, through):
         ((6, 8, 8), 0.5, None, "nothing to find between"),
         ((6, 8, 8), 4.0, 2.0, "gaps between its slices"),
         ((6, 8, 8), 4.0, 8.0, "overlap too far"),
+        ((6, 8, 8), 17.0, None, "would get 17 slices for each"),
     ],
 )
 def test_what_has_no_slices_between_is_refused(make_volume, through, shape, distance, thickness, said):

@@ -113,7 +113,7 @@ class TestMisfit:
         assert text.startswith(
             "the degradation kspace does not fit, as towards Nyquist's frequency power falls"
         )
-        assert "by 1.90 along columns where kspace gives 0." in text
+        assert "by 1.900 along columns where kspace gives 0." in text
         assert "along rows" not in text
 
 
