@@ -1,6 +1,7 @@
 """Measure what the released bundles make up: on test slices, by inserted lesions and on phantoms.
 
-The numbers are kept in hallucination.json, beside this script; the cards of the bundles show them.
+The numbers are kept in hallucination.json, beside this script; the cards of the bundles show them, and
+docs/howto/hallucination.md what matters most of all bundles.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from monai_sr.evaluate.hallucination import HALLUCINATION_CONVENTIONS, HALLUCINA
 from monai_sr.evaluate.phantom_tests import PHANTOM_CONVENTIONS, PHANTOM_METRICS, score_phantoms
 from monai_sr.evaluate.statistics import Estimate
 from monai_sr.upscaler import Upscaler
+from scripts.benchmarks.pages import with_results
 
 NUMBERS = Path(__file__).with_suffix(".json")
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "howto" / "hallucination.md"
 START = "<!-- hallucination: scripts/benchmarks/hallucination.py writes this part -->"
 END = "<!-- end of hallucination -->"
 STATED = ("degradation", "slices", "patients", "interval", "versions")
@@ -148,9 +151,29 @@ def section(kept: dict[str, Any], bundle: str) -> str:
     return "\n\n".join([*parts, "#### Conventions", "\n".join(conventions)]) + "\n"
 
 
-def cards(kept: dict[str, Any]) -> dict[Path, str]:
-    """Every card -> its text with the section of `kept` in place."""
-    made = {}
+def overview(kept: dict[str, Any]) -> str:
+    """Markdown table of all bundles: lesions beside bicubic's, and structures on empty phantoms."""
+    lines = [
+        "| scale | method | test patients | lesion AUC, difference to bicubic | structures where nothing is, per "
+        "megapixel | of these beyond the method's own noise |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(kept["rows"], key=lambda row: (row["bundle"].rpartition("_")[2], row["scale"])):
+        if row["gains"]:
+            hides = (row["gains"]["lesion_auc"]["high"] or 0) < 0
+            gain = _estimate(row["gains"]["lesion_auc"], "+")
+            found = row["phantoms"]
+            lines.append(
+                f"| x{row['scale']} | {row['method']} | {row['gains']['lesion_auc']['n_patients']} "
+                f"| {f'**{gain}**' if hides else gain} "
+                f"| {found['false_structures']:.1f} | {found['standing_out']:.1f} |"
+            )
+    return "\n".join(lines)
+
+
+def pages(kept: dict[str, Any]) -> dict[Path, str]:
+    """Every card, and the page of all bundles -> its text with what `kept` tells in place."""
+    made = {PAGE: with_results(PAGE, "scripts/benchmarks/hallucination.py", overview(kept))}
     for path in sorted((ROOT / "bundles").glob("*/docs/README.md")):
         text = path.read_text(encoding="utf-8")
         if START in text:
@@ -163,7 +186,7 @@ def check(kept: dict[str, Any]) -> list[str]:
     """What in the checkout does not follow from the kept numbers."""
     faults = [
         f"{path.relative_to(ROOT)} does not show the tables of {NUMBERS.name}"
-        for path, text in cards(kept).items()
+        for path, text in pages(kept).items()
         if path.read_text(encoding="utf-8") != text
     ]
     for row in kept["rows"]:
@@ -224,7 +247,7 @@ def main() -> int:
             NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     if kept["rows"]:
         print(report(kept))
-        for path, text in cards(kept).items():
+        for path, text in pages(kept).items():
             path.write_text(text, encoding="utf-8")
     return 0
 
