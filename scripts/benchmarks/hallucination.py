@@ -154,8 +154,8 @@ def section(kept: dict[str, Any], bundle: str) -> str:
 def overview(kept: dict[str, Any]) -> str:
     """Markdown table of all bundles: lesions beside bicubic's, and structures on empty phantoms."""
     lines = [
-        "| scale | method | test patients | lesion AUC, difference to bicubic | structures where nothing is, per "
-        "megapixel | of these beyond the method's own noise |",
+        "| scale | method | test patients | lesion AUC, difference to bicubic "
+        "| structures where nothing is, per megapixel | of these beyond the method's own noise |",
         "|---|---|---|---|---|---|",
     ]
     for row in sorted(kept["rows"], key=lambda row: (row["bundle"].rpartition("_")[2], row["scale"])):

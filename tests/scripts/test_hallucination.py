@@ -59,8 +59,10 @@ def test_a_card_shows_its_own_bundle_alone_and_a_stale_one_is_found(script):
     kept = {"command": "this", "rows": [row("bicubic"), row("edsr_mri")], "conventions": {"edge": "so"}}
     kept["rows"][0]["weights_sha256"] = None
     kept["rows"][1]["weights_sha256"] = "another"
-    texts = {path.parents[1].name: text for path, text in script["cards"](kept).items()}
-    assert len(texts) == 9
+    texts = {path.parents[1].name: text for path, text in script["pages"](kept).items()}
+    assert len(texts) == 10
+    assert "| x2 | edsr_mri |" in texts["docs"]
+    assert "| bicubic |" not in texts["docs"]
     assert "#### x2" in texts["edsr_mri"]
     assert "#### x2" not in texts["srgan_mri"]
     faults = script["check"](kept)
