@@ -22,6 +22,7 @@ from pydicom.uid import (
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     OphthalmicTomographyImageStorage,
+    ParametricMapStorage,
     SecondaryCaptureImageStorage,
 )
 
@@ -144,6 +145,10 @@ def _take_identity_from_meta(header: FileDataset) -> None:
 
 
 def _check_kind(header: Dataset, path: Path) -> None:
+    if header.SOPClassUID == ParametricMapStorage:
+        raise InputError(
+            f"{path} is a parametric map, as monai-sr's intervals are, and no image; name an image"
+        )
     if not header.get("Rows") or not header.get("Columns"):
         raise InputError(f"{path} holds no pixel data; only images can be upscaled")
     if header.Rows < 0 or header.Columns < 0 or header.PixelRepresentation not in (0, 1):

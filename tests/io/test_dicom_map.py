@@ -148,3 +148,9 @@ def test_a_single_file_has_a_single_map(make_series, repeated, provenance, tmp_p
     finer = with_intervals(repeated(read_volume(make_series(frames, bits=12))))
     write_volume(finer, tmp_path / "one.dcm", provenance(), intervals=tmp_path / "one.interval.dcm")
     assert dcmread(tmp_path / "one.interval.dcm").SOPClassUID == ParametricMapStorage
+
+
+def test_a_map_is_not_taken_for_an_image(written):
+    *_, maps = written("MR")
+    with pytest.raises(InputError, match=r"is a parametric map, as monai-sr's intervals are"):
+        read_volume(maps[0])
