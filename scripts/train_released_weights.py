@@ -173,7 +173,7 @@ def publish(release: str, arguments: argparse.Namespace) -> None:
     for stage, below in (("pixel_", "pixel"), ("", ".")) if two_stages else (("", "."),):
         (root / "models").mkdir(exist_ok=True)
         state = torch.load(folders[-1] / below / "model.pt", map_location="cpu", weights_only=True)
-        half = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+        half = half_precision(state)
         torch.save(half, root / "models" / f"{stage}model{suffix}.pt")
         networks = [Bundle(root).network(int(scale)) for _ in range(2)]
         for network, weights in zip(networks, (state, half), strict=True):
@@ -194,6 +194,11 @@ def publish(release: str, arguments: argparse.Namespace) -> None:
     (root / "docs" / f"training_x{scale}.json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
     facts = describe_data(arguments.datalists[modality])
     (root / "docs" / "training_data.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+
+
+def half_precision(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights as they are released, at half the size."""
+    return {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
 
 
 @torch.inference_mode()
