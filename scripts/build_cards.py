@@ -60,6 +60,7 @@ def card(bundle: Bundle, network: str, modality: str, texts: dict[str, Any]) -> 
         runs=[run for scale in scales for run in _runs(bundle.root, scale, records[scale])],
         notes=texts["notes"].get(bundle.name, []),
         half=[f"x{scale} {_fidelity(record)}" for scale, record in records.items()],
+        taught=[f"x{scale} {text}" for scale, record in records.items() for text in _taught(record)],
         bfloat16=_bfloat16(bundle),
         origins=", ".join(f"`{name}`" for name in _bundles(needed) if name.rpartition("_")[2] != modality),
         kinds=dict.fromkeys(name.rpartition("_")[2] for name in _bundles(needed)),
@@ -252,6 +253,17 @@ def _fidelity(record: dict[str, Any]) -> str:
         for key, name in measured.items()
         if key in record["half_precision_psnr"]
     )
+
+
+def _taught(record: dict[str, Any]) -> list[str]:
+    """How each stage that was taught to pass noise on was."""
+    texts = []
+    for stage, lesson in record.get("noise", {}).items():
+        title = "pixel stage" if stage == "pixel" else "final"
+        noise = f"noise up to {lesson['greatest']:g} in {lesson['share']:.0%} of the crops"
+        rate = f"Adam from {lesson['learning_rate']:g}"
+        texts.append(f"{title} {lesson['iterations']} iterations, {rate}, {noise}")
+    return texts
 
 
 def _loss(parser: ConfigParser, stage: str, two_stages: bool) -> str:

@@ -240,7 +240,7 @@ def main() -> int:
         for scale in arguments.scales:
             new = measure(bundle, scale, datalists[modality], arguments)
             kept |= {
-                "command": "python scripts/benchmarks/hallucination.py",
+                "command": "python -m scripts.benchmarks.hallucination",
                 "rows": merge(kept["rows"], new),
                 "conventions": HALLUCINATION_CONVENTIONS | PHANTOM_CONVENTIONS,
             }

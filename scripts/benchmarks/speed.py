@@ -173,7 +173,7 @@ def main() -> int:
     rows = [row for size in arguments.sizes for row in measure(size, device, arguments.turns)]
     print(table(rows))
     sizes = " ".join(map(str, arguments.sizes))
-    command = f"python scripts/benchmarks/speed.py --sizes {sizes} --turns {arguments.turns}"
+    command = f"python -m scripts.benchmarks.speed --sizes {sizes} --turns {arguments.turns}"
     kept = {"command": command, "machine": machine(device), "rows": rows}
     NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(text(kept), encoding="utf-8")

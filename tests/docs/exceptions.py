@@ -109,7 +109,7 @@ ELSEWHERE = (
     Elsewhere(
         "takes many minutes and a user's images",
         "tests/scripts/test_train_intervals.py::test_a_head_is_trained_calibrated_and_measured",
-        ("python scripts/train_intervals.py *", "python -m scripts.benchmarks.coverage *"),
+        ("python -m scripts.train_intervals *", "python -m scripts.benchmarks.coverage *"),
     ),
     Elsewhere(
         "writes the bundles of the clone anew; it is run with --check",

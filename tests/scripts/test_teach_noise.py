@@ -1,0 +1,115 @@
+"""Networks are taught to pass noise on by the committed script."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+
+import pytest
+import torch
+from monai.utils import set_determinism
+
+from monai_sr.bundle import Bundle, find_bundle, weights_file
+from monai_sr.evaluate import BASELINES
+from monai_sr.networks import EDSR
+from monai_sr.sample import sample_dataset_dir
+from scripts import teach_noise
+from scripts.teach_noise import LESSONS, Lesson
+from tests.bundles.commands import BUNDLES
+
+SHORT = Lesson(iterations=2, learning_rate=1e-3, share=1.0)
+
+
+def test_every_taught_weight_is_the_released_one():
+    assert LESSONS
+    for name, stages in LESSONS.items():
+        bundle, scale = name.rsplit("_x", 1)
+        record = json.loads((BUNDLES / bundle / "docs" / f"training_x{scale}.json").read_text())
+        assert set(record["noise"]) == set(stages)
+        for stage, lesson in stages.items():
+            kept = record["noise"][stage]
+            assert {key: kept[key] for key in vars(lesson)} == vars(lesson)
+            weights = weights_file(BUNDLES / bundle, int(scale), "pixel" if stage == "pixel" else "")
+            assert kept["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+            assert kept["begun_with_sha256"] != kept["sha256"]
+
+
+@pytest.fixture
+def sharpening():
+    """A network that enlarges and sharpens, noise with the rest, and some slices to enlarge."""
+    set_determinism(0)
+    network = EDSR(2, channels=8, num_blocks=1, global_skip=True)
+    with torch.no_grad():
+        network.tail.weight.normal_(0, 0.1)
+    generator = torch.Generator().manual_seed(1)
+    low = torch.nn.functional.avg_pool2d(torch.rand(4, 1, 48, 48, generator=generator), 13, 1)
+    yield network, low
+    set_determinism(None)
+
+
+def off_by(network, low, clean):
+    """How far a network is from a clean output with enlarged noise on it, RMS over the noise's."""
+    noise = 0.02 * torch.randn(low.shape, generator=torch.Generator().manual_seed(2))
+    enlarged = torch.from_numpy(BASELINES["lanczos"](noise[:, 0].numpy(), 2))[:, None]
+    with torch.no_grad():
+        error = network(low + noise) - clean - enlarged
+    return float(error.std() / enlarged.std())
+
+
+def test_what_is_taught_keeps_its_clean_output_and_passes_noise_on(sharpening):
+    network, low = sharpening
+    with torch.no_grad():
+        clean = network(low)
+    before = off_by(network, low, clean)
+    batches = ({"image": low, "label": torch.zeros_like(clean)} for _ in range(200))
+    losses = teach_noise.teach(network, batches, 2, True, Lesson(200, 5e-3, 0.8))
+    assert losses[-1] < 0.5 * losses[0]
+    assert off_by(network, low, clean) < 0.5 * before
+    with torch.no_grad():
+        assert (network(low) - clean).abs().mean() < 0.05 * clean.std()
+
+
+def test_without_its_own_output_it_comes_near_the_label(sharpening):
+    network, low = sharpening
+    label = torch.from_numpy(BASELINES["lanczos"](low[:, 0].numpy(), 2))[:, None]
+    before = off_by(network, low, label)
+    batches = ({"image": low, "label": label} for _ in range(200))
+    teach_noise.teach(network, batches, 2, False, Lesson(200, 5e-3, 0.8))
+    assert off_by(network, low, label) < 0.5 * before
+
+
+@pytest.mark.parametrize("stage", ["pixel", "final"])
+def test_a_bundle_gets_weights_losses_and_a_record(tmp_path, monkeypatch, stage):
+    released = find_bundle("swift_srgan_mri").root
+    root = tmp_path / released.name
+    for folder in ("configs", "models", "docs"):
+        shutil.copytree(released / folder, root / folder)
+    monkeypatch.setattr(teach_noise, "LOGGED", 1)
+    bundle, target = Bundle(root), weights_file(root, 2, "pixel" if stage == "pixel" else "")
+    others = {path: path.read_bytes() for path in (root / "models").iterdir() if path != target}
+    begun = hashlib.sha256(target.read_bytes()).hexdigest()
+    teach_noise.release(bundle, 2, stage, SHORT, sample_dataset_dir() / "datalist.json")
+    assert all(path.read_bytes() == content for path, content in others.items())
+    record = json.loads((root / "docs" / "training_x2.json").read_text())
+    assert record["noise"] == {
+        stage: {
+            **vars(SHORT),
+            "greatest": teach_noise.NOISE,
+            "begun_with_sha256": begun,
+            "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+        }
+    }
+    assert record["noise"][stage]["sha256"] != begun
+    assert record["half_precision_psnr"][stage] > 60
+    with (root / "docs" / f"{stage}_noise_x2.csv").open() as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == ["1", "2"]
+
+
+def test_a_modality_without_a_datalist_is_named(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["teach_noise", "--datalists", "mri=x.json", "--only", "edsr_oct_x4"])
+    with pytest.raises(SystemExit) as stopped:
+        teach_noise.main()
+    assert stopped.value.code == 2
+    assert "oct=FILE is needed to teach edsr_oct_x4" in capsys.readouterr().err
