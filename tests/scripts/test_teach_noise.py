@@ -37,12 +37,12 @@ def test_every_taught_weight_is_the_released_one():
 
 
 @pytest.fixture
-def sharpening():
-    """A network that enlarges and sharpens, noise with the rest, and some slices to enlarge."""
+def untaught():
+    """A network that changes noise as it enlarges it, and smooth slices to enlarge."""
     set_determinism(0)
     network = EDSR(2, channels=8, num_blocks=1, global_skip=True)
     with torch.no_grad():
-        network.tail.weight.normal_(0, 0.1)
+        network.tail.weight.normal_(0, 0.2)
     generator = torch.Generator().manual_seed(1)
     low = torch.nn.functional.avg_pool2d(torch.rand(4, 1, 48, 48, generator=generator), 13, 1)
     yield network, low
@@ -58,25 +58,25 @@ def off_by(network, low, clean):
     return float(error.std() / enlarged.std())
 
 
-def test_what_is_taught_keeps_its_clean_output_and_passes_noise_on(sharpening):
-    network, low = sharpening
+def test_what_is_taught_keeps_its_clean_output_and_passes_noise_on(untaught):
+    network, low = untaught
     with torch.no_grad():
         clean = network(low)
     before = off_by(network, low, clean)
-    batches = ({"image": low, "label": torch.zeros_like(clean)} for _ in range(200))
-    losses = teach_noise.teach(network, batches, 2, True, Lesson(200, 5e-3, 0.8))
+    batches = ({"image": low, "label": torch.zeros_like(clean)} for _ in range(400))
+    losses = teach_noise.teach(network, batches, 2, True, Lesson(400, 5e-3, 0.8))
     assert losses[-1] < 0.5 * losses[0]
-    assert off_by(network, low, clean) < 0.5 * before
+    assert off_by(network, low, clean) < 0.7 * before
     with torch.no_grad():
         assert (network(low) - clean).abs().mean() < 0.05 * clean.std()
 
 
-def test_without_its_own_output_it_comes_near_the_label(sharpening):
-    network, low = sharpening
+def test_without_its_own_output_it_comes_near_the_label(untaught):
+    network, low = untaught
     label = torch.from_numpy(BASELINES["lanczos"](low[:, 0].numpy(), 2))[:, None]
     before = off_by(network, low, label)
-    batches = ({"image": low, "label": label} for _ in range(200))
-    teach_noise.teach(network, batches, 2, False, Lesson(200, 5e-3, 0.8))
+    batches = ({"image": low, "label": label} for _ in range(400))
+    teach_noise.teach(network, batches, 2, False, Lesson(400, 5e-3, 0.8))
     assert off_by(network, low, label) < 0.5 * before
 
 
