@@ -262,7 +262,12 @@ def _taught(record: dict[str, Any]) -> list[str]:
         title = "pixel stage" if stage == "pixel" else "final"
         noise = f"noise up to {lesson['greatest']:g} in {lesson['share']:.0%} of the crops"
         rate = f"Adam from {lesson['learning_rate']:g}"
-        texts.append(f"{title} {lesson['iterations']} iterations, {rate}, {noise}")
+        mixed = (
+            f", then {lesson['mixture']:.0%} of it mixed with the pixel stage"
+            if lesson["mixture"] < 1
+            else ""
+        )
+        texts.append(f"{title} {lesson['iterations']} iterations, {rate}, {noise}{mixed}")
     return texts
 
 

@@ -4,7 +4,8 @@ A network that never saw noise sharpens some of it and smooths the rest, and a l
 with it. So each is trained on a little longer: white noise is added to the low-resolution slice, and the
 same noise, enlarged by Lanczos interpolation, to what the network is to make of it. That is the original
 where the network was trained by a pixel loss; where it was trained adversarially, what it made of the slice
-without noise, so that its texture stays. Weights, losses and settings go into the bundle. It begins with
+without noise, so that its texture stays; where that alone hides lesions, its weights are mixed with those of
+the pixel stage. Weights, losses and settings go into the bundle. It begins with
 the weights that the bundle holds: those of `train_released_weights.py`.
 """
 
@@ -27,7 +28,7 @@ from monai.utils import set_determinism
 
 from monai_sr.bundle import Bundle, weights_file
 from monai_sr.evaluate import BASELINES
-from monai_sr.weights import read_weights
+from monai_sr.weights import Weights, blend, read_weights
 from scripts.train_released_weights import BUNDLES, RELEASES, agreement, half_precision
 
 Batches = Iterable[dict[str, torch.Tensor]]
@@ -46,12 +47,16 @@ class Lesson:
         iterations: how many.
         learning_rate: Adam's at first; it falls by a cosine.
         share: of the crops, that get noise; in the others the network sees a clean slice.
+        crops: of each volume of a batch.
+        mixture: share of the taught weights in what is released; the rest are those of the pixel stage.
         seed: of crops and noise.
     """
 
     iterations: int
     learning_rate: float
     share: float
+    crops: int = 2
+    mixture: float = 1.0
     seed: int = 0
 
 
@@ -100,7 +105,7 @@ def teach(network: torch.nn.Module, batches: Batches, scale: int, own: bool, les
     return [float(np.mean(losses[first : first + LOGGED])) for first in range(0, len(losses), LOGGED)]
 
 
-def training_batches(bundle: Bundle, scale: int, datalist: Path, count: int) -> Batches:
+def training_batches(bundle: Bundle, scale: int, datalist: Path, lesson: Lesson) -> Batches:
     """What the release was trained on: crops of training patients, degraded at random."""
     parser = ConfigParser()
     parser.read_config(str(bundle.root / "configs" / "train.json"))
@@ -110,7 +115,8 @@ def training_batches(bundle: Bundle, scale: int, datalist: Path, count: int) -> 
         "scale_factor": scale,
         "datalist": str(datalist),
         "dataset_dir": str(datalist.parent),
-        "iterations_per_epoch": count,
+        "iterations_per_epoch": lesson.iterations,
+        "crops_per_volume": lesson.crops,
         **{key: value for key, value in last.items() if key.startswith(data)},
     }.items():
         parser[key] = value
@@ -134,9 +140,14 @@ def release(bundle: Bundle, scale: int, stage: str, lesson: Lesson, datalist: Pa
     network, released = (bundle.network(scale) for _ in range(2))
     begun.load_into(network.to(memory_format=torch.channels_last))
     set_determinism(lesson.seed)
-    batches = training_batches(bundle, scale, datalist, lesson.iterations)
+    batches = training_batches(bundle, scale, datalist, lesson)
     losses = teach(network, batches, scale, adversarial, lesson)
-    half = half_precision({key: value.contiguous() for key, value in network.state_dict().items()})
+    taught = Weights({key: value.contiguous() for key, value in network.state_dict().items()}, "", "taught")
+    if lesson.mixture < 1:
+        pixel = read_weights(weights_file(bundle.root, scale, "pixel"))
+        taught = blend([pixel, taught], [1 - lesson.mixture, lesson.mixture])
+        taught.load_into(network)
+    half = half_precision(taught.state)
     released.load_state_dict(half)
     fidelity = agreement(network, released, datalist)
     torch.save(half, target)
