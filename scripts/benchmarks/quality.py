@@ -268,6 +268,9 @@ def main() -> int:
         help="datalist JSON of each modality, whose test part is measured: mri=mri.json oct=oct.json ...",
     )
     parser.add_argument("--only", nargs="+", help="bundles to measure; the others' numbers are kept")
+    parser.add_argument(
+        "--scales", nargs="+", type=int, default=[2, 4], help="scale factors; both by default"
+    )
     parser.add_argument("--vgg-weights", type=Path, help="file of VGG19's weights up to relu3_1")
     parser.add_argument("--output", type=Path, default=Path("quality"), help="folder of the evaluations")
     parser.add_argument("--max-slices", type=int, help="evenly spaced slices of each file; all by default")
@@ -289,7 +292,7 @@ def main() -> int:
     features = VGG19Features(arguments.vgg_weights, VGG_LAYER)
     kept["vgg_weights_sha256"] = hashlib.sha256(Path(arguments.vgg_weights).read_bytes()).hexdigest()
     for kind in arguments.datalists:
-        for scale in (2, 4):
+        for scale in arguments.scales:
             bundles = [
                 bundle
                 for bundle in released()
