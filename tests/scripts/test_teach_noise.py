@@ -108,8 +108,8 @@ def test_a_bundle_gets_weights_losses_and_a_record(tmp_path, monkeypatch, stage)
 
 
 def test_a_modality_without_a_datalist_is_named(capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["teach_noise", "--datalists", "mri=x.json", "--only", "edsr_oct_x4"])
+    monkeypatch.setattr("sys.argv", ["teach_noise", "--datalists", "mri=x.json", "--only", "srgan_oct_x4"])
     with pytest.raises(SystemExit) as stopped:
         teach_noise.main()
     assert stopped.value.code == 2
-    assert "oct=FILE is needed to teach edsr_oct_x4" in capsys.readouterr().err
+    assert "oct=FILE is needed to teach srgan_oct_x4" in capsys.readouterr().err
