@@ -19,12 +19,13 @@ from monai_sr.geometry import scale_slices
 from monai_sr.intensity import IntensityRange
 from monai_sr.networks import SliceInterpolator
 from monai_sr.survey import survey
+from monai_sr.through_plane.agreement import agreement
 from monai_sr.through_plane.bounds import bounds, keep_within
 from monai_sr.through_plane.fusion import accumulate
 from monai_sr.through_plane.grid import SliceGrid
 from monai_sr.through_plane.restoration import Restoration
 from monai_sr.through_plane.training import SLICES, WIDTH, PatchSampler, train
-from monai_sr.volume import Consistency, Provenance, Volume, fill_nearest, without_image
+from monai_sr.volume import Provenance, Volume, fill_nearest, without_image
 from monai_sr.weights import read_weights
 
 _logger = logging.getLogger(__name__)
@@ -244,7 +245,7 @@ class ThroughPlane:
             slope=volume.slope[grid.nearest],
             intercept=volume.intercept[grid.nearest],
         )
-        return replace(result, consistency=_consistency(result, volume, empty, grid))
+        return replace(result, consistency=agreement(result, volume, empty, grid))
 
     @staticmethod
     def _normal(
@@ -336,22 +337,3 @@ class ThroughPlane:
             result[index] = values
             result[index][empty[nearest]] = stored[nearest][empty[nearest]]
         return result
-
-
-def _consistency(
-    finer: Volume, volume: Volume, empty: NDArray[np.bool_], grid: SliceGrid
-) -> dict[int, Consistency]:
-    """How much the finer slices, degraded again, differ from the slice that each of them lies in."""
-    found: dict[int, Consistency] = {}
-    for index, weights in enumerate(grid.degradation):
-        seen = np.flatnonzero(weights)
-        real = sum(weights[number] * finer.real_frame(number) for number in seen.tolist())
-        difference = ((real - volume.real_frame(index)) / volume.slope[index])[~empty[index]]
-        if difference.size and np.isfinite(difference).all():
-            one = Consistency(
-                f"{grid.profile} slice profile",
-                float(np.abs(difference).max()),
-                float(np.sqrt(np.mean(difference**2))),
-            )
-            found |= {int(number): one for number in np.flatnonzero(grid.nearest == index)}
-    return found
