@@ -256,19 +256,15 @@ def _fidelity(record: dict[str, Any]) -> str:
 
 
 def _taught(record: dict[str, Any]) -> list[str]:
-    """How each stage that was taught to pass noise on was."""
-    texts = []
-    for stage, lesson in record.get("noise", {}).items():
-        title = "pixel stage" if stage == "pixel" else "final"
-        noise = f"noise up to {lesson['greatest']:g} in {lesson['share']:.0%} of the crops"
-        rate = f"Adam from {lesson['learning_rate']:g}"
-        mixed = (
-            f", then {lesson['mixture']:.0%} of it mixed with the pixel stage"
-            if lesson["mixture"] < 1
-            else ""
-        )
-        texts.append(f"{title} {lesson['iterations']} iterations, {rate}, {noise}{mixed}")
-    return texts
+    """How the adversarial stage was taught to pass noise on, if it was."""
+    if "noise" not in record:
+        return []
+    lesson = record["noise"]
+    noise = f"noise up to {lesson['greatest']:g} in {lesson['share']:.0%} of the crops"
+    mixed = (
+        f", then {lesson['mixture']:.0%} of it mixed with the pixel stage" if lesson["mixture"] < 1 else ""
+    )
+    return [f"{lesson['iterations']} iterations, Adam from {lesson['learning_rate']:g}, {noise}{mixed}"]
 
 
 def _loss(parser: ConfigParser, stage: str, two_stages: bool) -> str:

@@ -1,12 +1,11 @@
-"""Teach released networks to enlarge noise as an interpolation would, so that faint lesions in it stay.
+"""Teach released adversarial stages to enlarge noise as an interpolation would, so that faint lesions stay.
 
 A network that never saw noise sharpens some of it and smooths the rest, and a lesion as faint as the noise
-with it. So each is trained on a little longer: white noise is added to the low-resolution slice, and the
-same noise, enlarged by Lanczos interpolation, to what the network is to make of it. That is the original
-where the network was trained by a pixel loss; where it was trained adversarially, what it made of the slice
-without noise, so that its texture stays; where that alone hides lesions, its weights are mixed with those of
-the pixel stage. Weights, losses and settings go into the bundle. It begins with
-the weights that the bundle holds: those of `train_released_weights.py`.
+with it. So it is trained on a little longer: white noise is added to the low-resolution slice, and the same
+noise, enlarged by Lanczos interpolation, to what the network made of the slice without noise, so that its
+texture stays. Where that alone hides lesions, its weights are mixed with those of the pixel stage. Weights,
+losses and settings go into the bundle. It begins with the weights that the bundle holds: those of
+`train_released_weights.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +41,12 @@ LOGGED = 50
 
 @dataclass(frozen=True)
 class Lesson:
-    """How one stage of a release is taught.
+    """How the adversarial stage of a release is taught.
 
     Args:
         iterations: how many.
         learning_rate: Adam's at first; it falls by a cosine.
         share: of the crops, that get noise; in the others the network sees a clean slice.
-        crops: of each volume of a batch.
         mixture: share of the taught weights in what is released; the rest are those of the pixel stage.
         seed: of crops and noise.
     """
@@ -55,53 +54,54 @@ class Lesson:
     iterations: int
     learning_rate: float
     share: float
-    crops: int = 2
     mixture: float = 1.0
     seed: int = 0
 
 
-# Bundle and scale -> stage -> how it is taught. Only those are that hid lesions in noise.
-LESSONS: dict[str, dict[str, Lesson]] = {
-    release: {stage: Lesson(**settings) for stage, settings in stages.items()}
-    for release, stages in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8")).items()
+# Bundle and scale -> how it is taught. Only those are that hid lesions in noise.
+LESSONS: dict[str, Lesson] = {
+    release: Lesson(**settings)
+    for release, settings in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8")).items()
 }
 
 
-def teach(network: torch.nn.Module, batches: Batches, scale: int, own: bool, lesson: Lesson) -> list[float]:
+def teach(network: torch.nn.Module, batches: Batches, scale: int, lesson: Lesson) -> list[float]:
     """Train a network on, in bfloat16, by the mean absolute error.
 
     Args:
         network: changed in place; its batch normalisations keep their statistics.
-        batches: `image`, shape (B, 1, h, w), and `label`, shape (B, 1, h·s, w·s), about [0, 1]; at least one
-            an iteration.
+        batches: `image`, shape (B, 1, h, w), about [0, 1]; at least one an iteration.
         scale: scale factor.
-        own: whether it is to keep its output of the clean slice, rather than to come near the label.
         lesson: how.
 
     Returns:
         The mean loss of every `LOGGED` iterations.
+
+    Raises:
+        ValueError: if there are fewer batches than iterations.
     """
     before = copy.deepcopy(network).eval()
     network.eval()
     optimizer = torch.optim.Adam(network.parameters(), lesson.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, lesson.iterations, 1e-6)
     losses: list[float] = []
-    for _, batch in zip(range(lesson.iterations), batches, strict=False):
-        low, wanted = (torch.as_tensor(batch[key]).float() for key in ("image", "label"))
+    for batch in islice(batches, lesson.iterations):
+        low = torch.as_tensor(batch["image"]).float()
         strength = NOISE * torch.rand(len(low), 1, 1, 1) * (torch.rand(len(low), 1, 1, 1) < lesson.share)
         noise = strength * torch.randn_like(low)
         with torch.autocast("cpu", torch.bfloat16):
-            if own:
-                with torch.no_grad():
-                    wanted = before(low).float()
+            with torch.no_grad():
+                clean = before(low).float()
             made = network((low + noise).contiguous(memory_format=torch.channels_last)).float()
         enlarged = torch.from_numpy(BASELINES["lanczos"](noise[:, 0].numpy(), scale))[:, None]
-        loss = (made - wanted - enlarged).abs().mean()
+        loss = (made - clean - enlarged).abs().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
+    if len(losses) < lesson.iterations:
+        raise ValueError(f"{lesson.iterations} iterations need as many batches, got {len(losses)}.")
     return [float(np.mean(losses[first : first + LOGGED])) for first in range(0, len(losses), LOGGED)]
 
 
@@ -116,7 +116,6 @@ def training_batches(bundle: Bundle, scale: int, datalist: Path, lesson: Lesson)
         "datalist": str(datalist),
         "dataset_dir": str(datalist.parent),
         "iterations_per_epoch": lesson.iterations,
-        "crops_per_volume": lesson.crops,
         **{key: value for key, value in last.items() if key.startswith(data)},
     }.items():
         parser[key] = value
@@ -124,69 +123,42 @@ def training_batches(bundle: Bundle, scale: int, datalist: Path, lesson: Lesson)
     return loader
 
 
-def release(bundle: Bundle, scale: int, stage: str, lesson: Lesson, datalist: Path) -> None:
-    """Teach one stage of a bundle at one scale, and write what came of it into the bundle.
+def release(bundle: Bundle, scale: int, lesson: Lesson, datalist: Path) -> None:
+    """Teach the adversarial stage of a bundle at one scale, and write what came of it into the bundle.
 
     Args:
-        bundle: with weights for that scale.
+        bundle: with weights of both stages for that scale.
         scale: scale factor.
-        stage: `pixel`, the first of two, or `final`.
         lesson: how.
         datalist: datalist JSON.
     """
-    adversarial = stage == "final" and weights_file(bundle.root, scale, "pixel").is_file()
-    target = weights_file(bundle.root, scale, "pixel" if stage == "pixel" else "")
-    begun = read_weights(target)
+    target = weights_file(bundle.root, scale)
+    begun, pixel = read_weights(target), read_weights(weights_file(bundle.root, scale, "pixel"))
     network, released = (bundle.network(scale) for _ in range(2))
     begun.load_into(network.to(memory_format=torch.channels_last))
     set_determinism(lesson.seed)
-    batches = training_batches(bundle, scale, datalist, lesson)
-    losses = teach(network, batches, scale, adversarial, lesson)
+    losses = teach(network, training_batches(bundle, scale, datalist, lesson), scale, lesson)
     taught = Weights({key: value.contiguous() for key, value in network.state_dict().items()}, "", "taught")
-    if lesson.mixture < 1:
-        pixel = read_weights(weights_file(bundle.root, scale, "pixel"))
-        taught = blend([pixel, taught], [1 - lesson.mixture, lesson.mixture])
-        taught.load_into(network)
-    half = half_precision(taught.state)
+    mixed = blend([pixel, taught], [1 - lesson.mixture, lesson.mixture])
+    mixed.load_into(network)
+    half = half_precision(mixed.state)
     released.load_state_dict(half)
     fidelity = agreement(network, released, datalist)
     torch.save(half, target)
-    with (bundle.root / "docs" / f"{stage}_noise_x{scale}.csv").open(
-        "w", newline="", encoding="utf-8"
-    ) as file:
+    docs = bundle.root / "docs"
+    with (docs / f"noise_x{scale}.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["iteration", "loss"])
         rows.writerows([(number + 1) * LOGGED, f"{loss:.5f}"] for number, loss in enumerate(losses))
-    keep(
-        bundle,
-        scale,
-        stage,
-        lesson,
-        (begun.sha256, hashlib.sha256(target.read_bytes()).hexdigest()),
-        fidelity,
-    )
-    print(bundle.name, f"x{scale}", stage, [round(loss, 5) for loss in losses], flush=True)
-
-
-def keep(
-    bundle: Bundle, scale: int, stage: str, lesson: Lesson, hashes: tuple[str, str], fidelity: float
-) -> None:
-    """Write into the record of a training how it was gone on with.
-
-    Args:
-        bundle: the one.
-        scale: scale factor.
-        stage: that was taught.
-        lesson: how.
-        hashes: SHA-256 of the weights that it began with, and of the released ones.
-        fidelity: of the half-precision weights to those of training, PSNR in dB.
-    """
-    file = bundle.root / "docs" / f"training_x{scale}.json"
-    record = json.loads(file.read_text(encoding="utf-8"))
-    record["half_precision_psnr"][stage] = fidelity
-    settings = asdict(lesson) | {"greatest": NOISE, "begun_with_sha256": hashes[0], "sha256": hashes[1]}
-    record["noise"] = record.get("noise", {}) | {stage: settings}
-    file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record = json.loads((docs / f"training_x{scale}.json").read_text(encoding="utf-8"))
+    record["half_precision_psnr"]["final"] = fidelity
+    record["noise"] = asdict(lesson) | {
+        "greatest": NOISE,
+        "begun_with_sha256": begun.sha256,
+        "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+    }
+    (docs / f"training_x{scale}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    print(bundle.name, f"x{scale}", [round(loss, 5) for loss in losses], flush=True)
 
 
 def main() -> int:
@@ -203,8 +175,7 @@ def main() -> int:
         modality = bundle.rpartition("_")[2]
         if modality not in datalists:
             parser.error(f"--datalists {modality}=FILE is needed to teach {name}")
-        for stage, lesson in LESSONS[name].items():
-            release(Bundle(BUNDLES / bundle), int(scale), stage, lesson, Path(datalists[modality]).resolve())
+        release(Bundle(BUNDLES / bundle), int(scale), LESSONS[name], Path(datalists[modality]).resolve())
     return 0
 
 
