@@ -30,8 +30,9 @@ def test_what_was_sent_goes_with_the_server(tmp_path):
         assert server.ask("PUT", "/session/", file=sent, field="files").status == 200
         found = kept()
         assert len(found) == 1
+    folder = found[0].parents[2]
     deadline = time.monotonic() + 20
-    while kept() and time.monotonic() < deadline:
+    while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert not folder.exists()
     assert kept() == []
-    assert not found[0].parents[2].exists()
