@@ -256,15 +256,18 @@ def _fidelity(record: dict[str, Any]) -> str:
 
 
 def _taught(record: dict[str, Any]) -> list[str]:
-    """How the adversarial stage was taught to pass noise on, if it was."""
-    if "noise" not in record:
+    """How the adversarial stage was taught to leave lesions, if it was."""
+    if "lesson" not in record:
         return []
-    lesson = record["noise"]
-    noise = f"noise up to {lesson['greatest']:g} in {lesson['share']:.0%} of the crops"
-    mixed = (
-        f", then {lesson['mixture']:.0%} of it mixed with the pixel stage" if lesson["mixture"] < 1 else ""
-    )
-    return [f"{lesson['iterations']} iterations, Adam from {lesson['learning_rate']:g}, {noise}{mixed}"]
+    lesson = record["lesson"]
+    parts = [f"{lesson['iterations']} iterations, Adam from {lesson['learning_rate']:g}"]
+    if lesson["share"]:
+        parts.append(f"noise up to {lesson['greatest_noise']:g} in {lesson['share']:.0%} of the crops")
+    if lesson["lesions"]:
+        parts.append(f"the loss of lesions weighed {lesson['lesions']:g}")
+    if lesson["mixture"] < 1:
+        parts.append(f"then {lesson['mixture']:.0%} of it mixed with the pixel stage")
+    return [", ".join(parts)]
 
 
 def _loss(parser: ConfigParser, stage: str, two_stages: bool) -> str:

@@ -208,6 +208,11 @@ def report(kept: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = {"rows": []}
+    return json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else kept
+
+
 def main() -> int:
     """Measure, keep the numbers and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -227,7 +232,7 @@ def main() -> int:
         "--check", action="store_true", help="measure nothing; fail if a card is not up to date"
     )
     arguments = parser.parse_args()
-    kept = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else {"rows": []}
+    kept = _kept()
     if arguments.check:
         faults = check(kept)
         print(*faults, sep="\n", end="\n" if faults else "")
@@ -238,7 +243,8 @@ def main() -> int:
         if modality not in datalists:
             parser.error(f"--datalists {modality}=FILE is needed to measure {bundle.name}")
         for scale in arguments.scales:
-            new = measure(bundle, scale, datalists[modality], arguments)
+            new = list(measure(bundle, scale, datalists[modality], arguments))
+            kept = _kept()  # read again: another may have measured meanwhile
             kept |= {
                 "command": "python -m scripts.benchmarks.hallucination",
                 "rows": merge(kept["rows"], new),

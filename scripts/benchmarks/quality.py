@@ -257,6 +257,11 @@ def check(kept: dict[str, Any]) -> list[str]:
     return faults
 
 
+def _kept() -> dict[str, Any]:
+    kept: dict[str, Any] = {"rows": []}
+    return json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else kept
+
+
 def main() -> int:
     """Measure and write, or with `--check` compare what is committed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -278,7 +283,7 @@ def main() -> int:
         "--check", action="store_true", help="measure nothing; fail if a table is not up to date"
     )
     arguments = parser.parse_args()
-    kept = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.is_file() else {"rows": []}
+    kept = _kept()
     if arguments.check:
         faults = check(kept)
         print(*faults, sep="\n", end="\n" if faults else "")
@@ -286,11 +291,11 @@ def main() -> int:
     if not arguments.datalists or arguments.vgg_weights is None:
         parser.error("--datalists and --vgg-weights are needed to measure")
     arguments.datalists = dict(pair.split("=", 1) for pair in arguments.datalists)
-    kept["command"] = COMMAND
+    command = COMMAND
     if arguments.max_slices is not None:
-        kept["command"] += f" --max-slices {arguments.max_slices}"
+        command += f" --max-slices {arguments.max_slices}"
     features = VGG19Features(arguments.vgg_weights, VGG_LAYER)
-    kept["vgg_weights_sha256"] = hashlib.sha256(Path(arguments.vgg_weights).read_bytes()).hexdigest()
+    digest = hashlib.sha256(Path(arguments.vgg_weights).read_bytes()).hexdigest()
     for kind in arguments.datalists:
         for scale in arguments.scales:
             bundles = [
@@ -303,7 +308,9 @@ def main() -> int:
             if bundles:
                 new = list(measure(bundles, scale, features, arguments))
                 print(table(new), flush=True)
+                kept = _kept()  # read again: another may have measured meanwhile
                 kept["rows"] = merge(kept["rows"], new)
+                kept |= {"command": command, "vgg_weights_sha256": digest}
                 NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     for path, text in texts(kept).items():
         path.write_text(text, encoding="utf-8")

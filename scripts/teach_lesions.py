@@ -1,9 +1,10 @@
-"""Teach released adversarial stages to enlarge noise as an interpolation would, so that faint lesions stay.
+"""Teach released adversarial stages to leave faint lesions as detectable as they came.
 
 A network that never saw noise sharpens some of it and smooths the rest, and a lesion as faint as the noise
-with it. So it is trained on a little longer: white noise is added to the low-resolution slice, and the same
-noise, enlarged by Lanczos interpolation, to what the network made of the slice without noise, so that its
-texture stays. Where that alone hides lesions, its weights are mixed with those of the pixel stage. Weights,
+with it. So it is trained on a little longer, held to what it made of the slice before, so that its texture
+stays. What it is taught is either of two, or both. Lesions: `LesionLoss` is added. Noise: white noise is
+added to the low-resolution slice, and the same noise, enlarged by Lanczos interpolation, to what the network
+is held to. Where that alone hides lesions, its weights are mixed with those of the pixel stage. Weights,
 losses and settings go into the bundle. It begins with the weights that the bundle holds: those of
 `train_released_weights.py`.
 """
@@ -27,8 +28,9 @@ from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
 from monai_sr.bundle import Bundle, weights_file
-from monai_sr.evaluate import BASELINES
+from monai_sr.evaluate import BASELINES, make_degradation
 from monai_sr.weights import Weights, blend, read_weights
+from scripts.lesion_loss import LesionLoss
 from scripts.train_released_weights import BUNDLES, RELEASES, agreement, half_precision
 
 Batches = Iterable[dict[str, torch.Tensor]]
@@ -47,32 +49,34 @@ class Lesson:
         iterations: how many.
         learning_rate: Adam's at first; it falls by a cosine.
         share: of the crops, that get noise; in the others the network sees a clean slice.
+        lesions: weight of the `LesionLoss` beside the mean absolute error.
         mixture: share of the taught weights in what is released; the rest are those of the pixel stage.
-        seed: of crops and noise.
+        seed: of crops, noise and lesions.
     """
 
     iterations: int
     learning_rate: float
-    share: float
+    share: float = 0.0
+    lesions: float = 0.0
     mixture: float = 1.0
     seed: int = 0
 
 
-# Bundle and scale -> how it is taught. Only those are that hid lesions in noise.
+# Bundle and scale -> how it is taught. Only those are that hid lesions.
 LESSONS: dict[str, Lesson] = {
     release: Lesson(**settings)
     for release, settings in json.loads(Path(__file__).with_suffix(".json").read_text("utf-8")).items()
 }
 
 
-def teach(network: torch.nn.Module, batches: Batches, scale: int, lesson: Lesson) -> list[float]:
+def teach(network: torch.nn.Module, batches: Batches, lesson: Lesson, lesions: LesionLoss) -> list[float]:
     """Train a network on, in bfloat16, by the mean absolute error.
 
     Args:
         network: changed in place; its batch normalisations keep their statistics.
         batches: `image`, shape (B, 1, h, w), about [0, 1]; at least one an iteration.
-        scale: scale factor.
         lesson: how.
+        lesions: what is added, in float32, if the lesson gives it a weight; it knows the scale factor.
 
     Returns:
         The mean loss of every `LOGGED` iterations.
@@ -93,8 +97,10 @@ def teach(network: torch.nn.Module, batches: Batches, scale: int, lesson: Lesson
             with torch.no_grad():
                 clean = before(low).float()
             made = network((low + noise).contiguous(memory_format=torch.channels_last)).float()
-        enlarged = torch.from_numpy(BASELINES["lanczos"](noise[:, 0].numpy(), scale))[:, None]
+        enlarged = torch.from_numpy(BASELINES["lanczos"](noise[:, 0].numpy(), lesions.scale))[:, None]
         loss = (made - clean - enlarged).abs().mean()
+        if lesson.lesions:
+            loss = loss + lesson.lesions * lesions(network, low)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -137,7 +143,10 @@ def release(bundle: Bundle, scale: int, lesson: Lesson, datalist: Path) -> None:
     network, released = (bundle.network(scale) for _ in range(2))
     begun.load_into(network.to(memory_format=torch.channels_last))
     set_determinism(lesson.seed)
-    losses = teach(network, training_batches(bundle, scale, datalist, lesson), scale, lesson)
+    batches = training_batches(bundle, scale, datalist, lesson)
+    degradation = make_degradation(bundle.card["degradation_kernel"], scale)
+    lesions = LesionLoss(degradation, scale, lesson.seed)
+    losses = teach(network, batches, lesson, lesions)
     taught = Weights({key: value.contiguous() for key, value in network.state_dict().items()}, "", "taught")
     mixed = blend([pixel, taught], [1 - lesson.mixture, lesson.mixture])
     mixed.load_into(network)
@@ -146,14 +155,14 @@ def release(bundle: Bundle, scale: int, lesson: Lesson, datalist: Path) -> None:
     fidelity = agreement(network, released, datalist)
     torch.save(half, target)
     docs = bundle.root / "docs"
-    with (docs / f"noise_x{scale}.csv").open("w", newline="", encoding="utf-8") as file:
+    with (docs / f"lesson_x{scale}.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["iteration", "loss"])
         rows.writerows([(number + 1) * LOGGED, f"{loss:.5f}"] for number, loss in enumerate(losses))
     record = json.loads((docs / f"training_x{scale}.json").read_text(encoding="utf-8"))
     record["half_precision_psnr"]["final"] = fidelity
-    record["noise"] = asdict(lesson) | {
-        "greatest": NOISE,
+    record["lesson"] = asdict(lesson) | {
+        "greatest_noise": NOISE,
         "begun_with_sha256": begun.sha256,
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
     }
