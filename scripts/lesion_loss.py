@@ -21,7 +21,8 @@ class LesionLoss:
     As `hallucination.py` measures it, the observer is a matched filter that cannot undo what the network did
     to the noise. Of a lesion d in white noise of variance σ² it gets s from a network with Jacobian J, and
     its detectability squared is |s|⁴ / (σ² |Jᵀs|²); the best observer's of the source is |d|² / σ². The loss
-    is the logarithm of the second over the first, which is 0 at least, and 0 where JᵀJ only scales d.
+    is the logarithm of the second over the first: of a linear network 0 at least, and 0 where JᵀJ only scales
+    d; one that is not may make a lesion stand out, and go below.
 
     Args:
         degradation: that the network was made for.
