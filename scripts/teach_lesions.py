@@ -1,12 +1,12 @@
-"""Teach released adversarial stages to leave faint lesions as detectable as they came.
+"""Teach released networks to leave faint lesions as detectable as they came.
 
 A network that never saw noise sharpens some of it and smooths the rest, and a lesion as faint as the noise
-with it. So it is trained on a little longer, held to what it made of the slice before, so that its texture
-stays. What it is taught is either of two, or both. Lesions: `LesionLoss` is added. Noise: white noise is
-added to the low-resolution slice, and the same noise, enlarged by Lanczos interpolation, to what the network
-is held to. Where that alone hides lesions, its weights are mixed with those of the pixel stage. Weights,
-losses and settings go into the bundle. It begins with the weights that the bundle holds: those of
-`train_released_weights.py`.
+with it. So it is trained on a little longer: a pixel model to the high-resolution slice, an adversarial stage
+to what it made of the slice before, so that its texture stays. What it is taught is either of two, or both.
+Lesions: `LesionLoss` is added. Noise: white noise is added to the low-resolution slice, and the same noise,
+enlarged by Lanczos interpolation, to what the network is held to. Where that alone hides lesions, an
+adversarial stage is mixed with its pixel stage. Weights, losses and settings go into the bundle. It begins
+with the weights that the bundle holds: those of `train_released_weights.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import copy
 import csv
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -43,14 +44,15 @@ LOGGED = 50
 
 @dataclass(frozen=True)
 class Lesson:
-    """How the adversarial stage of a release is taught.
+    """How a release is taught.
 
     Args:
         iterations: how many.
         learning_rate: Adam's at first; it falls by a cosine.
         share: of the crops, that get noise; in the others the network sees a clean slice.
         lesions: weight of the `LesionLoss` beside the mean absolute error.
-        mixture: share of the taught weights in what is released; the rest are those of the pixel stage.
+        mixture: share of the taught weights in what is released; the rest are those of the pixel stage, or
+            of a network without one those it began with.
         seed: of crops, noise and lesions.
     """
 
@@ -69,20 +71,24 @@ LESSONS: dict[str, Lesson] = {
 }
 
 
-def teach(network: torch.nn.Module, batches: Batches, lesson: Lesson, lesions: LesionLoss) -> list[float]:
+def teach(
+    network: torch.nn.Module, batches: Batches, lesson: Lesson, lesions: LesionLoss, *, adversarial: bool
+) -> list[float]:
     """Train a network on, in bfloat16, by the mean absolute error.
 
     Args:
         network: changed in place; its batch normalisations keep their statistics.
-        batches: `image`, shape (B, 1, h, w), about [0, 1]; at least one an iteration.
+        batches: `image`, shape (B, 1, h, w), about [0, 1], and `label`, (B, 1, scale·h, scale·w), unless the
+            stage is adversarial; at least one an iteration.
         lesson: how.
         lesions: what is added, in float32, if the lesson gives it a weight; it knows the scale factor.
+        adversarial: whether it is held to what it made of `image` before, instead of to `label`.
 
     Returns:
         The mean loss of every `LOGGED` iterations.
 
     Raises:
-        ValueError: if there are fewer batches than iterations.
+        ValueError: if there are fewer batches than iterations, or a loss is not a number.
     """
     before = copy.deepcopy(network).eval()
     network.eval()
@@ -95,7 +101,7 @@ def teach(network: torch.nn.Module, batches: Batches, lesson: Lesson, lesions: L
         noise = strength * torch.randn_like(low)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
-                clean = before(low).float()
+                clean = before(low).float() if adversarial else torch.as_tensor(batch["label"]).float()
             made = network((low + noise).contiguous(memory_format=torch.channels_last)).float()
         enlarged = torch.from_numpy(BASELINES["lanczos"](noise[:, 0].numpy(), lesions.scale))[:, None]
         loss = (made - clean - enlarged).abs().mean()
@@ -106,6 +112,8 @@ def teach(network: torch.nn.Module, batches: Batches, lesson: Lesson, lesions: L
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"The loss of iteration {len(losses)} is not a number: lower the learning rate.")
     if len(losses) < lesson.iterations:
         raise ValueError(f"{lesson.iterations} iterations need as many batches, got {len(losses)}.")
     return [float(np.mean(losses[first : first + LOGGED])) for first in range(0, len(losses), LOGGED)]
@@ -130,25 +138,28 @@ def training_batches(bundle: Bundle, scale: int, datalist: Path, lesson: Lesson)
 
 
 def release(bundle: Bundle, scale: int, lesson: Lesson, datalist: Path) -> None:
-    """Teach the adversarial stage of a bundle at one scale, and write what came of it into the bundle.
+    """Teach the last stage of a bundle at one scale, and write what came of it into the bundle.
 
     Args:
-        bundle: with weights of both stages for that scale.
+        bundle: with weights for that scale.
         scale: scale factor.
         lesson: how.
         datalist: datalist JSON.
     """
     target = weights_file(bundle.root, scale)
-    begun, pixel = read_weights(target), read_weights(weights_file(bundle.root, scale, "pixel"))
+    pixel = weights_file(bundle.root, scale, "pixel")
+    adversarial = pixel.is_file()
+    begun = read_weights(target)
     network, released = (bundle.network(scale) for _ in range(2))
     begun.load_into(network.to(memory_format=torch.channels_last))
     set_determinism(lesson.seed)
     batches = training_batches(bundle, scale, datalist, lesson)
     degradation = make_degradation(bundle.card["degradation_kernel"], scale)
     lesions = LesionLoss(degradation, scale, lesson.seed)
-    losses = teach(network, batches, lesson, lesions)
+    losses = teach(network, batches, lesson, lesions, adversarial=adversarial)
     taught = Weights({key: value.contiguous() for key, value in network.state_dict().items()}, "", "taught")
-    mixed = blend([pixel, taught], [1 - lesson.mixture, lesson.mixture])
+    rest = read_weights(pixel) if adversarial else begun
+    mixed = blend([rest, taught], [1 - lesson.mixture, lesson.mixture])
     mixed.load_into(network)
     half = half_precision(mixed.state)
     released.load_state_dict(half)

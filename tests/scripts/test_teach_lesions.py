@@ -67,7 +67,7 @@ def test_what_is_taught_noise_keeps_its_clean_output_and_passes_noise_on(untaugh
         clean = network(low)
     before = off_by(network, low, clean)
     batches = ({"image": low} for _ in range(400))
-    losses = teach_lesions.teach(network, batches, Lesson(400, 5e-3, 0.8), lesions())
+    losses = teach_lesions.teach(network, batches, Lesson(400, 5e-3, 0.8), lesions(), adversarial=True)
     assert losses[-1] < 0.5 * losses[0]
     assert off_by(network, low, clean) < 0.7 * before
     with torch.no_grad():
@@ -80,33 +80,56 @@ def test_what_is_taught_lesions_loses_less_of_them(untaught):
     before = float(lesions()(network, many).detach())
     batches = ({"image": low} for _ in range(60))
     lesson = Lesson(60, 5e-3, lesions=0.05)
-    teach_lesions.teach(network, batches, lesson, lesions())
+    teach_lesions.teach(network, batches, lesson, lesions(), adversarial=True)
     assert float(lesions()(network, many).detach()) < 0.3 * before
+
+
+def test_a_pixel_model_is_taught_the_high_resolution_slice(untaught):
+    network, low = untaught
+    label = torch.from_numpy(BASELINES["lanczos"](low[:, 0].numpy(), 2))[:, None]
+    before = off_by(network, low, label)
+    batches = ({"image": low, "label": label} for _ in range(400))
+    teach_lesions.teach(network, batches, Lesson(400, 5e-3, 0.8), lesions(), adversarial=False)
+    assert off_by(network, low, label) < 0.7 * before
+    with torch.no_grad():
+        assert (network(low) - label).abs().mean() < 0.05 * label.std()
+
+
+def test_a_loss_that_is_not_a_number_stops_the_lesson(untaught):
+    network, low = untaught
+    with pytest.raises(ValueError, match="iteration 1 is not a number: lower the learning rate"):
+        teach_lesions.teach(network, [{"image": low * torch.nan}], SHORT, lesions(), adversarial=True)
 
 
 def test_too_few_batches_are_refused(untaught):
     network, low = untaught
     with pytest.raises(ValueError, match="2 iterations need as many batches, got 1"):
-        teach_lesions.teach(network, [{"image": low}], SHORT, lesions())
+        teach_lesions.teach(network, [{"image": low}], SHORT, lesions(), adversarial=True)
 
 
-@pytest.mark.parametrize(("mixture", "weight"), [(1.0, 0.0), (0.25, 0.01)])
-def test_a_bundle_gets_weights_losses_and_a_record(tmp_path, monkeypatch, mixture, weight):
-    released = find_bundle("swift_srgan_mri").root
+@pytest.mark.parametrize(
+    ("name", "mixture", "weight"),
+    [("swift_srgan_mri", 1.0, 0.0), ("swift_srgan_mri", 0.25, 0.01), ("edsr_mri", 0.25, 0.01)],
+)
+def test_a_bundle_gets_weights_losses_and_a_record(tmp_path, monkeypatch, name, mixture, weight):
+    released = find_bundle(name).root
     root = tmp_path / released.name
     for folder in ("configs", "models", "docs"):
         shutil.copytree(released / folder, root / folder)
     monkeypatch.setattr(teach_lesions, "LOGGED", 1)
     target, lesson = weights_file(root, 2), replace(SHORT, mixture=mixture, lesions=weight)
     others = {path: path.read_bytes() for path in (root / "models").iterdir() if path != target}
-    pixel, final = (torch.load(weights_file(root, 2, stage), weights_only=True) for stage in ("pixel", ""))
+    rest, final = (
+        torch.load(weights_file(root, 2, stage), weights_only=True)
+        for stage in ("" if name == "edsr_mri" else "pixel", "")
+    )
     begun = hashlib.sha256(target.read_bytes()).hexdigest()
     teach_lesions.release(Bundle(root), 2, lesson, sample_dataset_dir() / "datalist.json")
     assert all(path.read_bytes() == content for path, content in others.items())
     made = torch.load(target, weights_only=True)
     for key, value in made.items():
         if value.is_floating_point():  # two small steps away from the share of each
-            expected = (1 - mixture) * pixel[key].float() + mixture * final[key].float()
+            expected = (1 - mixture) * rest[key].float() + mixture * final[key].float()
             assert torch.allclose(value.float(), expected, atol=5e-3, rtol=2e-3)
     record = json.loads((root / "docs" / "training_x2.json").read_text())
     assert record["lesson"] == {
