@@ -16,17 +16,21 @@ class IntervalWidth:
         coverage: share of the pixels that they are to hold, from 0 to 1.
         kernel: short name of the degradation on which that was calibrated.
         median: half-width of the pixels that hold an image, in real values; the mean over frames.
+        unlike: whether the image is unlike those of the calibration, so that they may hold another share.
     """
 
     coverage: float
     kernel: str
     median: float
+    unlike: bool = False
 
     def __str__(self) -> str:
         """For a reader."""
         return (
             f"its {self.coverage:.0%} interval, calibrated on images made coarser ({self.kernel}), is +- "
             f"{self.median:.3g} in the median, in real values"
+            + ", but not calibrated for images unlike those, as this one"
+            * self.unlike
         )
 
 
@@ -36,16 +40,17 @@ class Intervals:
     Args:
         coverage: share of the pixels that they are to hold.
         kernel: short name of the degradation on which that was calibrated.
+        unlike: whether the volume is unlike the images of the calibration.
 
     Example:
         >>> intervals = Intervals(0.9, "kspace")
         >>> intervals.put(0, np.full((2, 2), 3.0, np.float32), np.zeros((2, 2), bool))
         >>> intervals.take(0).tolist(), intervals.width([0])
-        ([[3.0, 3.0], [3.0, 3.0]], IntervalWidth(coverage=0.9, kernel='kspace', median=3.0))
+        ([[3.0, 3.0], [3.0, 3.0]], IntervalWidth(coverage=0.9, kernel='kspace', median=3.0, unlike=False))
     """
 
-    def __init__(self, coverage: float, kernel: str) -> None:
-        self.coverage, self.kernel = coverage, kernel
+    def __init__(self, coverage: float, kernel: str, unlike: bool = False) -> None:
+        self.coverage, self.kernel, self.unlike = coverage, kernel, unlike
         self._made: dict[int, NDArray[np.float32]] = {}
         self._medians: dict[int, float] = {}
 
@@ -82,4 +87,6 @@ class Intervals:
             None where none of them holds an image.
         """
         found = [median for index, median in self._medians.items() if frames is None or index in frames]
-        return IntervalWidth(self.coverage, self.kernel, float(np.mean(found))) if found else None
+        if not found:
+            return None
+        return IntervalWidth(self.coverage, self.kernel, float(np.mean(found)), self.unlike)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monai_sr.errors import InputError
+from monai_sr.io.atomic import atomic_file
 
 _logger = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ def write_datalist(datalist: Datalist, path: str | Path, dataset_dir: str | Path
 
     Raises:
         InputError: if the datalist does not pass `check_datalist`.
+        MonaiSRError: if the disk refuses; nothing is left half-written.
     """
     check_datalist(datalist)
     path = Path(path)
@@ -154,13 +156,8 @@ def write_datalist(datalist: Datalist, path: str | Path, dataset_dir: str | Path
         ]
         for part, items in datalist.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(moved, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_file(path) as file:
+        file.write_text(json.dumps(moved, indent=2) + "\n", encoding="utf-8")
 
 
 def _search(root: Path, pattern: re.Pattern[str] | None) -> list[dict[str, str]]:

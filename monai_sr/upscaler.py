@@ -171,7 +171,9 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
-            computation=f"{made.name} {made.precision}" + f", {found.kernel} enforced if it fits" * enforce,
+            computation=f"{made.name} {made.precision}"
+            + f", agreement by {found.kernel} asked for" * enforce
+            + ", with intervals" * uncertainty,
         )
         kernel = None if consistency == "off" else found.kernel
         guard = DomainGuard.of_bundle(found.card, scale, kernel, enforce, strict)
@@ -220,7 +222,11 @@ class Upscaler:
         batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
         tile = self._tile((count, rows, columns), batch, batch * held)
         check = self._check(volume, intensity_range, floor, batch * held, self.enforce and findings.fits)
-        intervals = FrameIntervals(self.uncertainty, volume, intensity_range) if self.uncertainty else None
+        intervals = (
+            FrameIntervals(self.uncertainty, volume, intensity_range, unlike=bool(findings.told))
+            if self.uncertainty
+            else None
+        )
 
         @lru_cache(1)
         def finer_batch(first: int) -> np.ndarray:

@@ -128,12 +128,14 @@ class Consistency:
         largest: absolute difference of a pixel, in stored units.
         rms: root of the mean square of the differences, in stored units.
         enforced: whether the frames were changed to agree.
+        left: number of frames that were to be changed to agree, and could not be.
     """
 
     kernel: str
     largest: float
     rms: float
     enforced: bool = False
+    left: int = 0
 
     @classmethod
     def over(cls, frames: Iterable[Consistency]) -> Consistency | None:
@@ -143,24 +145,28 @@ class Consistency:
             frames: of one size, by one degradation.
 
         Returns:
-            The largest difference, and the RMS of all; enforced if each was; None of no frames.
+            The largest difference, and the RMS of all; enforced if each was; the sum of those left; None of
+            no frames.
 
         Example:
             >>> Consistency.over([Consistency("kspace", 2.0, 1.0), Consistency("kspace", 8.0, 7.0)])
-            Consistency(kernel='kspace', largest=8.0, rms=5.0, enforced=False)
+            Consistency(kernel='kspace', largest=8.0, rms=5.0, enforced=False, left=0)
         """
         found = list(frames)
         if not found:
             return None
         rms = float(np.sqrt(np.mean([frame.rms**2 for frame in found])))
         largest = max(frame.largest for frame in found)
-        return cls(found[0].kernel, largest, rms, all(frame.enforced for frame in found))
+        enforced, left = all(frame.enforced for frame in found), sum(frame.left for frame in found)
+        return cls(found[0].kernel, largest, rms, enforced, left)
 
     def __str__(self) -> str:
         """For a reader."""
         return (
             f"degraded again ({self.kernel}) it differs from its source by at most {self.largest:.3g}, "
-            f"RMS {self.rms:.3g}, in stored units" + ", made to agree" * self.enforced
+            f"RMS {self.rms:.3g}, in stored units"
+            + ", made to agree" * self.enforced
+            + f", {self.left} of its frames could not be made to agree" * bool(self.left)
         )
 
 

@@ -256,7 +256,7 @@ def _fidelity(record: dict[str, Any]) -> str:
 
 
 def _taught(record: dict[str, Any]) -> list[str]:
-    """How the adversarial stage was taught to leave lesions, if it was."""
+    """How the released weights were taught to leave lesions, if they were."""
     if "lesson" not in record:
         return []
     lesson = record["lesson"]

@@ -59,6 +59,8 @@ def main() -> None:
             f"Error: {str(error).rstrip('.')}.", style="red", highlight=False, markup=False, soft_wrap=True
         )
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        errors.print("Interrupted; nothing was left half-written.", style="red")
-        sys.exit(130)
+    except SystemExit as stop:
+        # Ctrl+C, which typer turns into an exit without a word.
+        if isinstance(getattr(stop.__context__, "__cause__", None), KeyboardInterrupt):
+            errors.print("Interrupted; nothing was left half-written.", style="red")
+        raise

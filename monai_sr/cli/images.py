@@ -193,8 +193,10 @@ def upscale(
             if found := Consistency.over(written.consistency.values()):
                 console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
             if written.interval:
-                far = "; not calibrated for images unlike those, as this one" * bool(written.findings)
-                console.print(f"Intervals: {written.interval}{far}", highlight=False, soft_wrap=True)
+                console.print(f"Intervals: {written.interval}", highlight=False, soft_wrap=True)
+            if written.findings:
+                text = f"The image does not fit the bundle: {'; '.join(written.findings)}"
+                console.print(text, highlight=False, markup=False, soft_wrap=True)
             if pages:
                 _write_page(pages[number - 1], job, upscaler, written, overwrite)
 
@@ -289,6 +291,7 @@ def _upscale_archive(
     for status in ("done", "skipped", "refused", "failed"):
         table.add_row(status, str(summary.counts[status]))
     table.add_row("no images", str(summary.others))
+    table.add_row("done, not fitting", str(summary.unlike))
     console.print(table)
     console.print(f"Written: {out}, whose report.jsonl tells of each", highlight=False, soft_wrap=True)
     if summary.counts["refused"] or summary.counts["failed"]:

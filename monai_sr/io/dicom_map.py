@@ -106,7 +106,7 @@ def interval_map(
     """
     import highdicom
 
-    source = copy.copy(derived)
+    source = _geometry_shared(derived)
     for keyword in _NEEDED:
         if keyword not in source:
             setattr(source, keyword, None)
@@ -135,7 +135,8 @@ def interval_map(
             manufacturer_model_name="monai-sr",
             software_versions=provenance.software_version,
             device_serial_number="none",
-            contains_recognizable_visual_features=derived.get("RecognizableVisualFeatures") == "YES",
+            # Unless the source says that there are none, a head's may be.
+            contains_recognizable_visual_features=derived.get("RecognizableVisualFeatures") != "NO",
             real_world_value_mappings=[_mapping(derived, half_width, coverage)],
             voi_lut_transformations=[_window(half_width)],
             content_label="INTERVAL",
@@ -178,6 +179,19 @@ def read_maps(source: DicomSource, path: Path) -> Callable[[int], NDArray[np.flo
     return frame
 
 
+def _geometry_shared(derived: Dataset) -> Dataset:
+    """A copy whose frames share orientation and size of pixels, where highdicom looks for them."""
+    source = copy.copy(derived)
+    frames = source.get("PerFrameFunctionalGroupsSequence")
+    if frames:
+        shared = copy.copy(source.get("SharedFunctionalGroupsSequence", [Dataset()])[0])
+        for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+            if keyword not in shared and keyword in frames[0]:
+                shared[keyword] = frames[0][keyword]
+        source.SharedFunctionalGroupsSequence = [shared]
+    return source
+
+
 def _mapping(
     derived: Dataset, half_width: NDArray[np.float32], coverage: float
 ) -> highdicom.pm.RealWorldValueMapping:
@@ -201,8 +215,17 @@ def _window(half_width: NDArray[np.float32]) -> highdicom.VOILUTTransformation:
     return highdicom.VOILUTTransformation(window_center=round(width / 2, 6), window_width=round(width, 6))
 
 
+def _said_of_frame(derived: Dataset) -> str:
+    """How an image with functional groups was derived: alike in all of its frames."""
+    return str(derived.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[-1].DerivationDescription)
+
+
 def _settle(made: Dataset, derived: Dataset, provenance: Provenance) -> None:
     """Take out, in place, what would be another at each run, and add what is missing."""
+    said = derived.get("DerivationDescription") or _said_of_frame(derived)
+    for groups in made.PerFrameFunctionalGroupsSequence:
+        for item in groups.get("DerivationImageSequence") or ():
+            item.DerivationDescription = said
     organization = derived_uid(derived.SOPInstanceUID, "dimensions", provenance)
     for keyword in ("DimensionOrganizationSequence", "DimensionIndexSequence"):
         for item in made.get(keyword) or ():

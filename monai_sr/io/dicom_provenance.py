@@ -112,7 +112,7 @@ def _enhanced_type(source_type: Sequence[str] | None, sop_class: str) -> list[st
 def _description(source: Dataset, provenance: Provenance) -> str:
     parts = (
         str(source.get("DerivationDescription") or ""),
-        f"Super-resolution x{provenance.scale_factor} in plane, {_maker(provenance)}",
+        f"Super-resolution x{provenance.scale_factor} in plane, not for diagnosis, {_maker(provenance)}",
         provenance.description.encode("ascii", "replace").decode(),
     )
     return "; ".join(filter(None, parts))[:1024]

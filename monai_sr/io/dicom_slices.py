@@ -101,8 +101,9 @@ def _header(
     told = volume.consistency.get(index)
     parts = (
         str(nearest.header.get("DerivationDescription") or ""),
-        f"Slices found between slices, {len(source.places)} to {len(volume.array)}, same field of view, "
-        f"{provenance.origin}, {provenance.computation}, monai-sr {provenance.software_version}",
+        f"Slices found between slices, {len(source.places)} to {len(volume.array)}, same field of view, not "
+        f"for diagnosis, {provenance.origin}, "
+        f"{provenance.computation}, monai-sr {provenance.software_version}",
         str(told or ""),
     )
     derived.DerivationDescription = "; ".join(filter(None, parts))[:1024]

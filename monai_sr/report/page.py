@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -78,6 +79,8 @@ def check_page(path: Path, overwrite: bool = False) -> None:
         raise InputError(f"{path} must be a page: let its name end in .html.")
     if not path.parent.is_dir():
         raise InputError(f"The folder {path.parent} does not exist: make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"The folder {path.parent} cannot be written to: name another one for the report.")
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise InputError(f"{path} is no file: name another one for the report.")
     if path.exists() and not overwrite:
@@ -136,7 +139,15 @@ def write_report(
     if interval:
         facts["Uncertainty"] = str(interval).capitalize()
     display = display_of(low)
-    write_page(path, slices, title=title, facts=facts, tables=tables, display=display, first=len(slices) // 2)
+    write_page(
+        *(path, slices),
+        title=title,
+        facts=facts,
+        tables=tables,
+        display=display,
+        first=len(slices) // 2,
+        fits=not findings,
+    )
 
 
 def write_page(
@@ -150,6 +161,7 @@ def write_page(
     conventions: Mapping[str, str] | None = None,
     display: Display | None = None,
     first: int = 0,
+    fits: bool = True,
 ) -> None:
     """Write a page of slices by several methods.
 
@@ -163,6 +175,7 @@ def write_page(
         conventions: how the scores came about; name -> text.
         display: how the images ask to be shown.
         first: which slice is shown first, from 0.
+        fits: whether the image is like those that the bundle was made for.
 
     Raises:
         MonaiSRError: if the disk refuses; nothing is left half-written.
@@ -189,6 +202,7 @@ def write_page(
         layers=layers,
         conventions=conventions or {},
         content=content,
+        fits=fits,
         blocks=[(number, encoded.blocks) for number, encoded in enumerate(slices)],
         has_target="target" in slices[0].blocks,
         style=style_text,
@@ -228,7 +242,7 @@ def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
 def _fit(findings: Sequence[str], compared: str) -> str:
     """Whether a volume is like what the bundle was trained on, for a reader."""
     if findings:
-        return f"The image does not fit: {'; '.join(findings)}"
+        return f"The image does not fit the bundle: {'; '.join(findings)}"
     return "The image fits" if compared else "Not compared: the bundle states no domain"
 
 

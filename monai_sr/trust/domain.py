@@ -247,7 +247,7 @@ class Domain:
     def _distance(self, found: Mapping[str, float]) -> str:
         return (
             f"{self.images}, from which it is {self.likeness.distance(found):.1f} standard deviations off, "
-            f"where {self.limit:.1f} would do"
+            f"where up to {self.limit:.1f} would do"
         )
 
     def _noise(self, found: Mapping[str, float]) -> str:

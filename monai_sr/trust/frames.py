@@ -101,17 +101,19 @@ class FrameCheck:
             largest = float(np.abs(residual).max())
             rms = float(np.sqrt(np.mean(np.square(residual, dtype=np.float64))))
             kernel = self._consistency.kernel
-            self.found[index] = Consistency(kernel, largest * self._unit, rms * self._unit, enforced)
+            left = int(self._enforce and not enforced)
+            self.found[index] = Consistency(kernel, largest * self._unit, rms * self._unit, enforced, left)
         return finer
 
     def _warn(self, index: int, largest: float) -> None:
         """Say so of the first frame that no change makes agree, since a series has many alike."""
         if not self._has_warned:
             _logger.warning(
-                "no frame within the range of values agrees with frame %d (the nearest differs by %.3g): the "
-                "degradation %s hardly made it. It is left as the network made it, as are others like it",
+                "frame %d cannot be made to agree with its source: the degradation %s hardly made it, and "
+                "what comes nearest within the range of values differs by %.3g. It is left as the network "
+                "made it, as are others like it",
                 index + 1,
-                largest * self._unit,
                 self._consistency.kernel,
+                largest * self._unit,
             )
         self._has_warned = True

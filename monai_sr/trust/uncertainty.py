@@ -226,12 +226,16 @@ class FrameIntervals:
         estimator: gives them in normalised values.
         volume: the source.
         intensity_range: by which its real values are normalised.
+        unlike: whether the volume is unlike the images of the calibration.
     """
 
-    def __init__(self, estimator: IntervalEstimator, volume: Volume, intensity_range: IntensityRange) -> None:
+    def __init__(
+        self, estimator: IntervalEstimator, volume: Volume, intensity_range: IntensityRange, unlike: bool
+    ) -> None:
         self._estimator, self._range = estimator, intensity_range
         self._slope, self._intercept = volume.slope, volume.intercept
-        self.found = Intervals(estimator.calibration.coverage, estimator.calibration.kernel)
+        calibration = estimator.calibration
+        self.found = Intervals(calibration.coverage, calibration.kernel, unlike)
 
     def __call__(
         self, index: int, low: NDArray[np.float32], finer: NDArray[Any], empty: NDArray[np.bool_]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monai_sr.errors import InputError
+from monai_sr.errors import InputError, MonaiSRError
 from tests.cli.commands import invoke
 
 
@@ -17,3 +17,11 @@ def test_a_datalist_is_replaced_only_when_asked(tmp_path):
     assert path.read_text() == "mine"
     assert invoke("split", tmp_path, "--overwrite").exit_code == 0
     assert path.read_text() != "mine"
+
+
+def test_a_disk_that_refuses_is_named_without_a_traceback(tmp_path):
+    for name in ("a.nii", "b.nii", "c.nii"):
+        (tmp_path / name).touch()
+    error = invoke("split", tmp_path, "--output", "/proc/datalist.json").exception
+    assert isinstance(error, MonaiSRError)
+    assert "/proc/datalist.json could not be written" in str(error)

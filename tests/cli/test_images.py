@@ -118,14 +118,26 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
     refuses((*again, "--resume", "--scale-factor", "4"), "another scale_factor and weights_sha256")
 
 
+def listen():
+    # Where these tests run in the background, signals of the terminal may be ignored from the start.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_an_interrupted_command_says_so(tmp_path):
+    command = [sys.executable, "-m", "monai_sr", "upscale", sample_series_dir(), tmp_path / "out"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
+        while process.poll() is None and not list(tmp_path.glob(".partial-*")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert told(said)[-1] == "Interrupted; nothing was left half-written."
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupted_archive_can_be_resumed(tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "monai_sr", "upscale", sample_dataset_dir(), out, "-r"]
-
-    def listen():
-        # Where these tests run in the background, signals of the terminal may be ignored from the start.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         begun = out / ".begun"
         while process.poll() is None and not (begun.exists() and begun.read_text()):

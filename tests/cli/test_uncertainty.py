@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 
 import nibabel as nib
@@ -19,6 +20,7 @@ from monai_sr.sample import sample_series_dir
 from tests.cli.commands import invoke
 
 RELEASED = "swift_srgan_mri"
+UNLIKE = "but not calibrated for images unlike those, as this one"
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +65,13 @@ def test_dicom_gets_maps_and_says_how_wide(series, bundle, tmp_path):
     )
     assert result.exit_code == 0, result.exception
     assert "90% interval, calibrated on images made coarser (kspace), is +- " in result.stdout
+    assert f"real values, {UNLIKE}\n" in result.stdout
+    assert "\nThe image does not fit the bundle: it does not look like MR slices" in result.stdout
     text = page.read_text(encoding="utf-8")
-    assert "90% interval" in text
+    assert f"real values, {UNLIKE}</dd>" in text
     assert 'id="pixels-1-interval"' in text
     for told in (
-        "<dt>Training images</dt><dd>The image does not fit: ",
+        "<dt>Training images</dt><dd>The image does not fit the bundle: ",
         "<dt>Compared with them</dt><dd>MR ",
     ):
         assert told in text
@@ -75,7 +79,11 @@ def test_dicom_gets_maps_and_says_how_wide(series, bundle, tmp_path):
     assert [path.name for path in images] == [path.name for path in maps] == ["00001.dcm", "00002.dcm"]
     for image, path in zip(map(dcmread, images), maps, strict=True):
         assert "its 90% interval" in image.DerivationDescription
-        half_width = dcmread(path).pixel_array
+        assert UNLIKE in image.DerivationDescription
+        made = dcmread(path)
+        (derivation,) = made.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence
+        assert derivation.DerivationDescription == image.DerivationDescription
+        half_width = made.pixel_array
         assert half_width.shape == image.pixel_array.shape
         assert half_width.min() >= 0 < half_width.max()
 
@@ -87,16 +95,19 @@ def test_an_archive_reports_how_wide_and_goes_on_where_intervals_lack(series, bu
     nib.save(volume, archive / "a.nii.gz")
     out = tmp_path / "out"
     command = ("upscale", archive, out, "--recursive", "--bundle", bundle)
-    assert invoke(*command, "--uncertainty").exit_code == 0
+    result = invoke(*command, "--uncertainty")
+    assert result.exit_code == 0
+    assert re.search(r"done, not fitting +1 ", result.stdout)
     lines = [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()]
     assert [line["interval"]["coverage"] for line in lines] == [0.9, 0.9]
     assert all(line["interval"]["median"] > 0 for line in lines)
+    assert [line["interval"]["unlike"] for line in lines] == [bool(line["findings"]) for line in lines]
     assert nib.load(out / "intervals" / "files" / "a.interval.nii.gz").shape == (32, 40, 1)
     (maps,) = (out / "intervals").glob("series_*.interval")
     shutil.rmtree(maps)
     assert invoke(*command, "--uncertainty", "--resume").exit_code == 0
     assert len(list(maps.iterdir())) == 2
-    with pytest.raises(InputError, match="begun with another uncertainty"):
+    with pytest.raises(InputError, match="begun with another computation and uncertainty"):
         raise invoke(*command, "--resume").exception
 
 

@@ -32,10 +32,10 @@ def with_intervals(volume):
 def written(make_series, make_multi_frame, repeated, provenance, tmp_path):
     """Function from a kind of DICOM to the finer volume, the derived files and their maps."""
 
-    def write(kind, *, out="derived", edit=lambda image, index: None):
+    def write(kind, *, out="derived", edit=lambda image, index: None, make=make_multi_frame):
         frames = np.random.default_rng(0).integers(0, 4096, (3, 16, 20), np.uint16)
         if kind in ("enhanced MR", "enhanced CT", "OPT", "multi-frame SC"):
-            folder = make_multi_frame(frames, kind).parent
+            folder = make(frames, kind).parent
         else:
             folder = make_series(frames, modality=kind if kind != "CR" else "CT", bits=12, edit=edit)
         finer = with_intervals(repeated(read_volume(folder)))
@@ -101,6 +101,24 @@ def test_maps_are_read_again_frame_by_frame(written, kind, tmp_path):
     torn = read_intervals(again, tmp_path / "derived.interval")
     with pytest.raises(InputError, match=r"0000\d\.dcm holds no intervals"):
         torn[0]
+
+
+def test_frames_need_not_share_what_they_have_in_common(written, make_multi_frame, require_tool, monkeypatch):
+    def apart(*arguments):
+        path = make_multi_frame(*arguments)
+        image = dcmread(path)
+        shared = image.SharedFunctionalGroupsSequence[0]
+        for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+            for groups in image.PerFrameFunctionalGroupsSequence:
+                groups[keyword] = shared[keyword]
+            del shared[keyword]
+        image.save_as(path)
+        return path
+
+    finer, _, (path,) = written("enhanced MR", make=apart)
+    assert iod_errors(require_tool("dciodvfy"), [path]) == set()
+    affine = highdicom.imread(path).get_volume_geometry().affine
+    np.testing.assert_allclose(np.linalg.norm(affine[:3, 1:3], axis=0), finer.spacing[:2])
 
 
 def test_a_second_run_writes_the_same_bytes(written):

@@ -17,7 +17,16 @@ from axe_playwright_python.sync_playwright import Axe
 from monai_sr.errors import InputError, MonaiSRError
 from monai_sr.evaluate import bicubic
 from monai_sr.io import open_volume
-from monai_sr.report import Comparison, Picture, Table, check_page, encode, slices, write_page, write_report
+from monai_sr.report import (
+    Comparison,
+    Picture,
+    Table,
+    check_page,
+    encode,
+    slices,
+    write_page,
+    write_report,
+)
 from monai_sr.sample import sample_series_dir
 from monai_sr.volume import LazyFrames, Source, Volume
 from tests.report.conftest import PROVENANCE, finer
@@ -258,7 +267,10 @@ def test_padding_has_no_half_width(tmp_path):
     [
         ({}, "Not compared: the bundle states no domain"),
         ({"compared": "1.2 standard deviations off"}, "The image fits"),
-        ({"findings": ["noise 9%", "spacing 7 mm"]}, "The image does not fit: noise 9%; spacing 7 mm"),
+        (
+            {"findings": ["noise 9%", "spacing 7 mm"]},
+            "The image does not fit the bundle: noise 9%; spacing 7 mm",
+        ),
     ],
 )
 def test_a_page_says_whether_the_image_fits_the_bundle(tmp_path, options, said):
@@ -267,6 +279,15 @@ def test_a_page_says_whether_the_image_fits_the_bundle(tmp_path, options, said):
     page = (tmp_path / "r.html").read_text()
     assert f"<dt>Training images</dt><dd>{said}</dd>" in page
     assert ("1.2 standard deviations off" in page) == ("compared" in options)
+    top = page.split("</header>")[0]
+    assert ("<strong>The image does not fit the bundle.</strong>" in top) == ("findings" in options)
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):
+    # Root, as whom these tests may run, may write into any folder of a disk that can be written.
+    monkeypatch.setattr("monai_sr.report.page.os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match="cannot be written to: name another one for the report"):
+        check_page(tmp_path / "r.html")
 
 
 def test_the_first_slices_stay_longest(monkeypatch):

@@ -62,6 +62,9 @@ def test_frames_that_nothing_makes_agree_are_left_and_told_of_once(caplog):
     enforcing, finer = check(enforce=True, upper=30), repeated(np.full((2, 2), 25, np.uint16))
     for index in (3, 4):
         assert enforcing(index, finer, low, NO_GAP) is finer
-        assert enforcing.found[index] == Consistency("binning", 15, np.sqrt(475) / 2, enforced=False)
+        assert enforcing.found[index] == Consistency("binning", 15, np.sqrt(475) / 2, left=1)
     (told,) = (record.getMessage() for record in caplog.records)
-    assert "agrees with frame 4 (the nearest differs by 10)" in told
+    assert told.startswith("frame 4 cannot be made to agree with its source: the degradation binning hardly")
+    assert "within the range of values differs by 10." in told
+    whole = str(Consistency.over(enforcing.found.values()))
+    assert whole.endswith("in stored units, 2 of its frames could not be made to agree")

@@ -62,7 +62,7 @@ def test_what_was_compared_is_told_with_its_numbers_even_where_it_fits():
     found = guard()(volume(slices(), modality="MR"), RANGE)
     number = r"-?\d+\.\d+"
     assert re.fullmatch(
-        rf"MR slices, from which it is {number} standard deviations off, where {number} would do; "
+        rf"MR slices, from which it is {number} standard deviations off, where up to {number} would do; "
         rf"noise {number}% \(in training {number}% to {number}%\); "
         r"towards Nyquist's frequency power falls, in powers of ten, "
         rf"by {number} along columns where kspace gives {number} to {number} and "

@@ -65,7 +65,7 @@ class TestConsistency:
     def test_a_bundle_enforces_the_degradation_of_its_card(self):
         source = volume(self.image, stored_range=(0, 4095))
         enforced = Upscaler.from_bundle("swift_srgan_mri", runtime="torch", consistency="enforce")
-        assert enforced.provenance.computation == "torch float32, kspace enforced if it fits"
+        assert enforced.provenance.computation == "torch float32, agreement by kspace asked for"
         assert all(found.largest <= 0.5 for found in enforced(source).consistency.values())
         assert Upscaler.from_bundle("swift_srgan_mri", runtime="torch", consistency="off").kernel is None
 
