@@ -101,6 +101,8 @@ def find_bundle(name_or_path: str | Path) -> Bundle:
             raise InputError(
                 f"{path} is no bundle: its {CARD.as_posix()} states neither a name nor a version."
             )
+        if not (path / INFERENCE).is_file():
+            raise InputError(f"{path} is no whole bundle: it has no {INFERENCE.as_posix()}.")
         return found
     known = bundle_folders()
     if str(name_or_path) in known:

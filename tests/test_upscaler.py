@@ -250,7 +250,7 @@ def test_tiles_keep_every_pixel(monkeypatch, tile):
 
 def test_too_little_memory_is_refused_with_the_least():
     frames, network = noise(shape=(1, 700, 700)), EDSR(2, channels=64, num_blocks=2)
-    with pytest.raises(InputError, match=r"0\.5 GiB .* 700 x 700 pixels: use --memory 1\.1G or more"):
+    with pytest.raises(InputError, match=r"too small .* 700 x 700 pixels: use 1\.1G or more"):
         Upscaler(network, memory=GIBIBYTE // 2)(volume(frames))
     Upscaler(network, memory=int(1.1 * GIBIBYTE)).stream(volume(frames))
 

@@ -74,9 +74,9 @@ def build(
             overwrite=overwrite,
             on_case=lambda done, total: advance(bar, task, done, total),
         )
-    asked = f"{len(key.readers[0].trials)} trials on {len(key.cases)} cases"
-    pages = "one page" if readers == 1 else f"{readers} pages"
-    console.print(f"Written: {out}: {pages} of {asked}", highlight=False, soft_wrap=True)
+    counts = {"page": readers, "trial": len(key.readers[0].trials), "case": len(key.cases)}
+    pages, trials, cases = (f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items())
+    console.print(f"Written: {out}: {pages} of {trials} on {cases}", highlight=False, soft_wrap=True)
     console.print(
         "Give each reader their page alone; key.json, which unblinds it, stays with you.", highlight=False
     )

@@ -137,7 +137,7 @@ def largest_tile(limit: int, held: int, per_pixel: int, radius: int, rows: int, 
     if side < smallest:
         least = (RESERVED + held + smallest**2 * per_pixel) / GIBIBYTE
         raise InputError(
-            f"{limit / GIBIBYTE:.1f} GiB of memory are too few for an image of {rows} x {columns} pixels: "
-            f"use --memory {math.ceil(10 * least) / 10:.1f}G or more."
+            f"--memory is too small for an image of {rows} x {columns} pixels: "
+            f"use {math.ceil(10 * least) / 10:.1f}G or more."
         )
     return side

@@ -105,13 +105,27 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
         f"Refused: {archive / 'a' / 'bad.dcm'} does not begin as a DICOM file does, "
         "with preamble and DICM; export it again or take it out of the folder."
     ]
-    assert counts(result.stdout) == {"done": 2, "skipped": 0, "refused": 1, "failed": 0, "images": 1}
+    assert counts(result.stdout) == {
+        "done": 2,
+        "skipped": 0,
+        "refused": 1,
+        "failed": 0,
+        "images": 1,
+        "fitting": 2,
+    }
     before = {path: path.read_bytes() for path in out.glob("*/*.dcm")}
     assert len(before) == 2
     (archive / "a" / "bad.dcm").unlink()
     result = monai_sr("upscale", archive, out, "--recursive", "--resume")
     assert result.returncode == 0, result.stderr
-    assert counts(result.stdout) == {"done": 0, "skipped": 2, "refused": 0, "failed": 0, "images": 1}
+    assert counts(result.stdout) == {
+        "done": 0,
+        "skipped": 2,
+        "refused": 0,
+        "failed": 0,
+        "images": 1,
+        "fitting": 0,
+    }
     assert {path: path.read_bytes() for path in out.glob("*/*.dcm")} == before
     again = ("upscale", archive, out, "--recursive")
     refuses(again, "out holds an earlier batch", "--resume")
@@ -220,7 +234,7 @@ def test_the_runtime_and_the_memory_are_chosen(tmp_path):
     ("options", "said"),
     [
         (("--memory", "much"), "much is no size of memory: write it as 4G or 512M"),
-        (("--memory", "512M"), "0.5 GiB of memory are too few"),
+        (("--memory", "512M"), "--memory is too small"),
         (("--runtime", "caffe"), "There is no runtime caffe"),
         (("--precision", "bfloat16"), "add --force-precision"),
         (("--engine", "spark"), "There is no engine spark: use local or ray"),
