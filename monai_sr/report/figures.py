@@ -57,7 +57,9 @@ def evaluation_figure(low: Image, bicubic: Image, sr: Image, target: Image, titl
     for axis in axes.flat:
         axis.set_axis_off()
     scale = axes[1, 3].inset_axes((0.02, 0.0, 0.06, 1.0))
-    figure.colorbar(shown, cax=scale, label="absolute error (unit of the images)")
+    figure.colorbar(shown, cax=scale)
+    # Above, since beside it a slice much wider than high would leave the words no room.
+    scale.set_title("absolute error, unit of the images", fontsize=9, loc="left")
     return figure
 
 
