@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from monai_sr.errors import InputError
-from monai_sr.io.atomic import atomic_file
 
 _logger = logging.getLogger(__name__)
 
@@ -135,29 +134,29 @@ def check_datalist(
                 )
 
 
-def write_datalist(datalist: Datalist, path: str | Path, dataset_dir: str | Path) -> None:
-    """Write a datalist as JSON, whole or not at all.
+def datalist_json(datalist: Datalist, dataset_dir: str | Path, folder: str | Path) -> str:
+    """A datalist as JSON.
 
     Args:
         datalist: what `split_dataset` returned for `dataset_dir`.
-        path: JSON file to write, replaced if it exists; its labels become relative to its folder.
         dataset_dir: folder that the given labels are relative to.
+        folder: where the JSON file is to lie; its labels become relative to that.
+
+    Returns:
+        Text of the file.
 
     Raises:
         InputError: if the datalist does not pass `check_datalist`.
-        MonaiSRError: if the disk refuses; nothing is left half-written.
     """
     check_datalist(datalist)
-    path = Path(path)
-    base = os.path.relpath(dataset_dir, path.parent)
+    base = os.path.relpath(dataset_dir, folder)
     moved = {
         part: [
             {**item, "label": Path(os.path.normpath(Path(base, item["label"]))).as_posix()} for item in items
         ]
         for part, items in datalist.items()
     }
-    with atomic_file(path) as file:
-        file.write_text(json.dumps(moved, indent=2) + "\n", encoding="utf-8")
+    return json.dumps(moved, indent=2) + "\n"
 
 
 def _search(root: Path, pattern: re.Pattern[str] | None) -> list[dict[str, str]]:

@@ -164,6 +164,7 @@ class Upscaler:
         # Neither weights from elsewhere nor mixtures were measured.
         measured = found.measured_precisions(scale) if weights is None and alpha is None else []
         made = make_runtime(network, place, runtime, precision, measured, force_precision)
+        asked = f", agreement by {found.kernel} asked for" * enforce + ", with intervals" * uncertainty
         provenance = Provenance(
             scale_factor=scale,
             bundle=found.name,
@@ -171,9 +172,7 @@ class Upscaler:
             weights_sha256=loaded.sha256,
             software_version=monai_sr.__version__,
             description=loaded.description,
-            computation=f"{made.name} {made.precision}"
-            + f", agreement by {found.kernel} asked for" * enforce
-            + ", with intervals" * uncertainty,
+            computation=f"{made.name} {made.precision}{asked}",
         )
         kernel = None if consistency == "off" else found.kernel
         guard = DomainGuard.of_bundle(found.card, scale, kernel, enforce, strict)
@@ -222,10 +221,9 @@ class Upscaler:
         batch = max(1, min(count, BATCH_PIXELS // (rows * columns), fitting))
         tile = self._tile((count, rows, columns), batch, batch * held)
         check = self._check(volume, intensity_range, floor, batch * held, self.enforce and findings.fits)
+        unlike = bool(findings.told)
         intervals = (
-            FrameIntervals(self.uncertainty, volume, intensity_range, unlike=bool(findings.told))
-            if self.uncertainty
-            else None
+            FrameIntervals(self.uncertainty, volume, intensity_range, unlike) if self.uncertainty else None
         )
 
         @lru_cache(1)
@@ -290,10 +288,9 @@ class Upscaler:
             low[number] = normal = intensity_range.normalize(fill_nearest(real, kept[number]))
             # Nothing to sharpen, and a network would draw a faint border.
             kept[number] |= normal.min() == normal.max()
-        finer = (
-            self._repeat(stored) if kept.all() else np.empty(self._finer_shape(stored.shape), stored.dtype)
-        )
-        for there, high in () if kept.all() else self._infer(low, tile):
+        blank = kept.all()
+        finer = self._repeat(stored) if blank else np.empty(self._finer_shape(stored.shape), stored.dtype)
+        for there, high in () if blank else self._infer(low, tile):
             if not np.isfinite(high).all():
                 raise MonaiSRError(
                     f"The network gave values that are not finite in frames {frames.start + 1} to "
@@ -346,8 +343,7 @@ class Upscaler:
             yield there, high[:, 0].numpy()
 
     def _finer_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
-        count, rows, columns = shape
-        return count, rows * self.scale_factor, columns * self.scale_factor
+        return shape[0], shape[1] * self.scale_factor, shape[2] * self.scale_factor
 
     def _repeat(self, pixels: np.ndarray) -> np.ndarray:
         """Each pixel of (..., H, W) as the finer pixels that cover it."""

@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from monai_sr.sample import sample_dataset_dir
-from monai_sr.splitting import Datalist, write_datalist
+from monai_sr.splitting import Datalist, datalist_json
 
 TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 # The brain's box in the template, rounded up to multiples of 32 voxels; each slab is 8 mm from the next.
@@ -140,7 +140,7 @@ def make_sample(folder: Path) -> None:
         label = f"nifti/mni152_{part}.nii.gz"
         write_nifti(cut_slab(template, axial), folder / label)
         datalist[part] = [{"label": label, "patient": f"slab-{part}"}]
-    write_datalist(datalist, folder / "datalist.json", folder)
+    (folder / "datalist.json").write_text(datalist_json(datalist, folder, folder), encoding="utf-8")
 
     series = folder / "dicom" / "mni152_test"
     series.mkdir(parents=True, exist_ok=True)

@@ -34,13 +34,16 @@ def split(
     overwrite: OverwriteOption = False,
 ) -> None:
     """Split a dataset by patient into training, validation and test; write the datalist."""
-    from monai_sr.splitting import split_dataset, write_datalist
+    from monai_sr.io.atomic import atomic_file
+    from monai_sr.splitting import datalist_json, split_dataset
 
     path = output or dataset_dir / "datalist.json"
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; name another file by --output or add --overwrite.")
     datalist = split_dataset(dataset_dir, fractions, seed, manifest, patient_pattern)
-    write_datalist(datalist, path, dataset_dir)
+    text = datalist_json(datalist, dataset_dir, path.parent)
+    with atomic_file(path) as file:
+        file.write_text(text, encoding="utf-8")
     for name, items in datalist.items():
         patients = len({item["patient"] for item in items})
         console.print(f"{name}: {len(items)} images of {patients} patients", highlight=False)
