@@ -166,7 +166,7 @@ def main() -> int:
     except MonaiSRError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{failed} checks fail" if failed else "every check holds", file=sys.stderr)
+    print(f"{failed} check{'s' * (failed > 1)} failed" if failed else "every check holds", file=sys.stderr)
     return int(failed > 0)
 
 

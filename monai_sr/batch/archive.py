@@ -59,12 +59,12 @@ class Summary:
     Args:
         counts: number of jobs of each status.
         others: number of files that are no images.
-        unlike: number of those done that do not fit the bundle.
+        with_findings: number of those done that something speaks against.
     """
 
     counts: Counter[Status]
     others: int
-    unlike: int
+    with_findings: int
 
 
 def run_archive(
@@ -121,12 +121,12 @@ def run_archive(
         # A job that ends its process, for want of memory, say, must not keep the others from being done.
         jobs.sort(key=lambda job: job.name in report.unfinished and not job.destination.exists())
         counts: Counter[Status] = Counter()
-        unlike = 0
+        with_findings = 0
         for outcome in _outcomes(jobs, report, engine or partial(_in_turn, upscaler)):
             counts[outcome.status] += 1
-            unlike += bool(outcome.findings)
+            with_findings += bool(outcome.findings)
             on_outcome(outcome, len(jobs))
-    return Summary(counts, others, unlike)
+    return Summary(counts, others, with_findings)
 
 
 def plan_archive(

@@ -128,9 +128,9 @@ def run_job(
         MonaiSRError: if writing fails; nothing is left half-written.
     """
     volume = job.read()
-    check_output(volume, job.destination, overwrite, job.dicom)
+    intervals = (job.intervals or interval_path(job.destination)) if upscaler.uncertainty else None
+    check_output(volume, job.destination, overwrite, job.dicom, intervals)
     with ahead(volume) as read, ahead(upscaler.stream(read, progress)) as finer:
-        intervals = (job.intervals or interval_path(job.destination)) if finer.intervals else None
         write_volume(finer, job.destination, upscaler.provenance, overwrite, job.dicom, intervals)
     width = finer.intervals.width() if finer.intervals else None
     return Written(len(volume.array), finer.consistency, finer.findings, width, finer.compared)

@@ -131,7 +131,7 @@ def upscale(
     """
     from monai_sr.batch import plan, run_job
     from monai_sr.cli.pacs import is_pacs_address, upscale_with_pacs
-    from monai_sr.io import DicomOutput
+    from monai_sr.io import DicomOutput, interval_path
     from monai_sr.io.remote import local_copy
     from monai_sr.upscaler import Upscaler
     from monai_sr.volume import Consistency
@@ -190,12 +190,14 @@ def upscale(
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             written = run_job(upscaler, job, overwrite, partial(advance, bar, task))
             console.print(f"Written: {job.destination}", highlight=False, soft_wrap=True)
+            if uncertainty:
+                console.print(f"Written: {interval_path(job.destination)}", highlight=False, soft_wrap=True)
             if found := Consistency.over(written.consistency.values()):
                 console.print(f"{str(found).capitalize()}", highlight=False, soft_wrap=True)
             if written.interval:
                 console.print(f"Intervals: {written.interval}", highlight=False, soft_wrap=True)
             if written.findings:
-                text = f"The image does not fit the bundle: {'; '.join(written.findings)}"
+                text = f"What speaks against it: {'; '.join(written.findings)}"
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
             if pages:
                 _write_page(pages[number - 1], job, upscaler, written, overwrite)
@@ -291,7 +293,7 @@ def _upscale_archive(
     for status in ("done", "skipped", "refused", "failed"):
         table.add_row(status, str(summary.counts[status]))
     table.add_row("no images", str(summary.others))
-    table.add_row("done, not fitting", str(summary.unlike))
+    table.add_row("done, with findings", str(summary.with_findings))
     console.print(table)
     console.print(f"Written: {out}, whose report.jsonl tells of each", highlight=False, soft_wrap=True)
     if summary.counts["refused"] or summary.counts["failed"]:

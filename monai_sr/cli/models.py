@@ -120,7 +120,7 @@ def _summary_table(title: str, summary: Mapping[str, Mapping[str, Estimate]], si
 
     titles = metric_titles(summary)
     table = Table(
-        Column("metric", max_width=10),
+        Column("metric", max_width=10, overflow="fold"),
         *(Column(method, min_width=len(method) + 1) for method in summary),
         title=title,
         box=None,

@@ -43,6 +43,7 @@ _SHARED = {
     "series",
     "overwrite",
     "allow_private",
+    "include_derived",
     "transfer_syntax",
 }
 
@@ -92,7 +93,7 @@ def find_slices(context: typer.Context) -> None:
         parse_bytes(given["memory"]),
     )
     with local_copy(given["source"], given["allow_private"]) as path, progress_bar() as bar:
-        jobs = plan(path, Path(given["destination"]), given["series"], dicom)
+        jobs = plan(path, Path(given["destination"]), given["series"], dicom, given["include_derived"])
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             written = run_through_plane(

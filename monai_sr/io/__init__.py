@@ -138,8 +138,8 @@ def check_output(
         intervals: where the intervals about its pixels are to go.
 
     Raises:
-        InputError: if `path` is taken, touches the input or cannot hold the volume, or `dicom` is given for
-            what is no DICOM.
+        InputError: if `path` is taken, touches the input or cannot hold the volume, intervals of an earlier
+            output lie beside it, or `dicom` is given for what is no DICOM.
     """
     path = Path(path)
     folder = isinstance(volume.source, DicomSource) and not is_single_file(path)
@@ -156,6 +156,11 @@ def check_output(
             )
     elif not is_nifti(path):
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
+    if intervals is None and (stale := interval_path(path)).exists():
+        raise InputError(
+            f"{stale} holds intervals of an earlier output, which would be taken for those of {path}: "
+            "move it, or add --uncertainty"
+        )
     for target in (path, intervals):
         if target is not None:
             check_destination(target, volume.path, folder=folder, overwrite=overwrite, written=WRITTEN_FILES)

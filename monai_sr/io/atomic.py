@@ -51,6 +51,8 @@ def check_destination(path: Path, source: Path, *, folder: bool, overwrite: bool
         nearest = next((parent for parent in real.parents if parent.exists()), real)
         if not nearest.is_dir():
             raise InputError(f"{nearest} is not a folder; choose another output than {path}")
+        if not os.access(nearest, os.W_OK):
+            raise InputError(f"{nearest} cannot be written to; choose another output than {path}")
         return
     if not path.is_dir() and not path.is_file():
         raise InputError(f"{path} is neither a file nor a folder; choose another output")

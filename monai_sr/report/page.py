@@ -242,7 +242,7 @@ def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
 def _fit(findings: Sequence[str], compared: str) -> str:
     """Whether a volume is like what the bundle was trained on, for a reader."""
     if findings:
-        return f"The image does not fit the bundle: {'; '.join(findings)}"
+        return f"What speaks against the result: {'; '.join(findings)}"
     return "The image fits" if compared else "Not compared: the bundle states no domain"
 
 

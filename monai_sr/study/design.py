@@ -69,7 +69,7 @@ def plan_trials(
         design: what is asked.
         n_cases: how many there are.
         n_conditions: how many there are.
-        repeat: share of the trials that are asked again, from 0 to 1.
+        repeat: share of the trials that are asked again, from 0 to 1; at least one, if above 0.
         rng: source of chance.
 
     Returns:
@@ -83,7 +83,9 @@ def plan_trials(
         for case in rng.sample(range(n_cases), n_cases):
             shown = orders[case][number]
             trials.append(Trial(case, shown[::-1] if swapped[shown][case] else shown))
-    again = sorted(rng.sample(range(len(trials)), round(repeat * len(trials))))
+    # Asked for, of however few trials, some agreement is to be measured.
+    count = max(round(repeat * len(trials)), int(repeat > 0))
+    again = sorted(rng.sample(range(len(trials)), count))
     return trials + [Trial(trials[index].case, trials[index].shown[::-1], repeat=True) for index in again]
 
 

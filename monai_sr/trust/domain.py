@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monai_sr.errors import InputError
-from monai_sr.trust.appearance import EDGES
+from monai_sr.trust.appearance import EDGES, MIN_SIDE
 from monai_sr.trust.likeness import Likeness
 from monai_sr.volume import Volume
 
@@ -39,6 +39,11 @@ _SHARES = ("dark", "middle", "rim", "noise")
 _AXES = {"edge_down": "columns", "edge_across": "rows"}
 
 Range = tuple[float, float]
+
+_NOTHING_SEEN = (
+    f"it holds no frame of {MIN_SIDE} x {MIN_SIDE} pixels or more that is not constant, so that its pixels "
+    "cannot be compared"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +137,8 @@ class Domain:
             others = {} if volume.acquisition.modality else self.others
             looks, noise = self._looks(seen, others), self._noise(seen[0])
             findings += [looks, "" if noise in looks else noise]
+        else:
+            findings.append(_NOTHING_SEEN)
         return tuple(filter(None, findings))
 
     def describe(self, seen: Sequence[Mapping[str, float]]) -> str:
@@ -141,10 +148,10 @@ class Domain:
             seen: as of `compare`.
 
         Returns:
-            A clause with the numbers.
+            A clause with the numbers; empty where nothing was compared.
         """
         if not seen:
-            return f"what its file says with {self.images}; its pixels are too few to compare"
+            return ""
         found = min(seen, key=self.likeness.distance)
         return f"{self._distance(found)}; {self._told('noise', seen[0]['noise'])}"
 

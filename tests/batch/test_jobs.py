@@ -120,15 +120,33 @@ def test_nothing_to_upscale_is_refused(tmp_path):
         plan(tmp_path / "empty", tmp_path / "out")
 
 
-def test_an_output_that_is_taken_is_refused_before_any_work(series, tmp_path):
+@pytest.fixture
+def idle(upscaler, monkeypatch):
+    """An upscaler that must not be asked."""
+    monkeypatch.setattr(upscaler, "stream", lambda *given: pytest.fail("work was begun"))
+    return upscaler
+
+
+def test_an_output_that_is_taken_is_refused_before_any_work(idle, series, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "notes.txt").write_text("mine")
-    worked = []
     with pytest.raises(InputError, match="not empty"):
-        run_job(lambda volume, progress: worked.append(volume), plan(series, out)[0])
-    assert not worked
+        run_job(idle, plan(series, out)[0])
     assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_intervals_of_an_earlier_output_are_not_left_beside_another(idle, series, tmp_path):
+    (tmp_path / "out.interval").mkdir()
+    with pytest.raises(InputError, match=r"out\.interval holds intervals of an earlier output.*move it"):
+        run_job(idle, plan(series, tmp_path / "out")[0], overwrite=True)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(idle, series, tmp_path, monkeypatch):
+    # Root, as whom these tests may run, may write into any folder of a disk that can be written.
+    monkeypatch.setattr("monai_sr.io.atomic.os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match="cannot be written to; choose another output"):
+        run_job(idle, plan(series, tmp_path / "out")[0])
 
 
 def test_overwriting_replaces_an_earlier_output(upscaler, series, tmp_path):

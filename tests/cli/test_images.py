@@ -111,7 +111,7 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
         "refused": 1,
         "failed": 0,
         "images": 1,
-        "fitting": 2,
+        "findings": 2,
     }
     before = {path: path.read_bytes() for path in out.glob("*/*.dcm")}
     assert len(before) == 2
@@ -124,7 +124,7 @@ def test_an_archive_is_upscaled_and_resumed(archive, tmp_path):
         "refused": 0,
         "failed": 0,
         "images": 1,
-        "fitting": 0,
+        "findings": 0,
     }
     assert {path: path.read_bytes() for path in out.glob("*/*.dcm")} == before
     again = ("upscale", archive, out, "--recursive")

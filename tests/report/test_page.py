@@ -269,7 +269,7 @@ def test_padding_has_no_half_width(tmp_path):
         ({"compared": "1.2 standard deviations off"}, "The image fits"),
         (
             {"findings": ["noise 9%", "spacing 7 mm"]},
-            "The image does not fit the bundle: noise 9%; spacing 7 mm",
+            "What speaks against the result: noise 9%; spacing 7 mm",
         ),
     ],
 )
@@ -280,7 +280,7 @@ def test_a_page_says_whether_the_image_fits_the_bundle(tmp_path, options, said):
     assert f"<dt>Training images</dt><dd>{said}</dd>" in page
     assert ("1.2 standard deviations off" in page) == ("compared" in options)
     top = page.split("</header>")[0]
-    assert ("<strong>The image does not fit the bundle.</strong>" in top) == ("findings" in options)
+    assert ("<strong>Something speaks against this result.</strong>" in top) == ("findings" in options)
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(tmp_path, monkeypatch):

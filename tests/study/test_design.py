@@ -8,6 +8,12 @@ import pytest
 from monai_sr.study.design import Design, Trial, comparisons, plan_trials
 
 
+@pytest.mark.parametrize(("repeat", "again"), [(0.0, 0), (0.2, 1), (1.0, 1)])
+def test_of_few_questions_one_is_repeated_where_any_should_be(repeat, again):
+    trials = plan_trials(Design.PREFERENCE, 1, 2, repeat, random.Random(0))
+    assert [trial.repeat for trial in trials] == [False] + [True] * again
+
+
 @pytest.mark.parametrize(
     ("design", "n_conditions"), [(Design.PREFERENCE, 2), (Design.PREFERENCE, 3), (Design.RATING, 3)]
 )

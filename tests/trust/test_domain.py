@@ -42,7 +42,11 @@ def mri():
 class TestCompare:
     def test_a_typical_image_is_within(self, mri):
         assert mri.compare(volume(modality="MR", body_part="BRAIN"), [typical()], 2) == ()
-        assert mri.compare(volume(), [], 2) == ()
+
+    def test_pixels_that_tell_nothing_are_not_taken_for_typical_ones(self, mri):
+        (finding,) = mri.compare(volume(), [], 2)
+        assert finding.startswith("it holds no frame of 24 x 24 pixels or more that is not constant")
+        assert mri.describe([]) == ""
 
     @pytest.mark.parametrize(
         "spacing", [(2 * 2.0, 2 * 2.0), (1.03 / 2, 1.03 / 2), (SPACING, 4.0), (0.5, SPACING)]
