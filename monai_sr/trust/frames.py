@@ -30,7 +30,7 @@ class FrameCheck:
         >>> check = FrameCheck(DataConsistency("binning", 2), 1.0, enforce=False)
         >>> frame = check(0, np.full((4, 4), 7), np.full((2, 2), 5), np.zeros((2, 2), bool))
         >>> check.found[0]
-        Consistency(kernel='binning', largest=2.0, rms=2.0, enforced=False)
+        Consistency(kernel='binning', largest=2.0, rms=2.0, enforced=False, left=0)
     """
 
     def __init__(self, consistency: DataConsistency, unit: float, enforce: bool) -> None:
