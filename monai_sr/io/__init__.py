@@ -158,8 +158,8 @@ def check_output(
         raise InputError(f"{path} must end in .nii or .nii.gz, since the input is NIfTI")
     if intervals is None and (stale := interval_path(path)).exists():
         raise InputError(
-            f"{stale} holds intervals of an earlier output, which would be taken for those of {path}: "
-            "move it, or add --uncertainty"
+            f"{stale} holds intervals of an earlier output, which would be taken for those of {path}; "
+            "move it or choose another output"
         )
     for target in (path, intervals):
         if target is not None:

@@ -184,7 +184,7 @@ def _geometry_shared(derived: Dataset) -> Dataset:
     source = copy.copy(derived)
     frames = source.get("PerFrameFunctionalGroupsSequence")
     if frames:
-        shared = copy.copy(source.get("SharedFunctionalGroupsSequence", [Dataset()])[0])
+        shared = copy.copy((source.get("SharedFunctionalGroupsSequence") or [Dataset()])[0])
         for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
             if keyword not in shared and keyword in frames[0]:
                 shared[keyword] = frames[0][keyword]

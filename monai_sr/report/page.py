@@ -140,13 +140,14 @@ def write_report(
         facts["Uncertainty"] = str(interval).capitalize()
     display = display_of(low)
     write_page(
-        *(path, slices),
+        path,
+        slices,
         title=title,
         facts=facts,
         tables=tables,
         display=display,
         first=len(slices) // 2,
-        fits=not findings,
+        doubtful=bool(findings),
     )
 
 
@@ -161,7 +162,7 @@ def write_page(
     conventions: Mapping[str, str] | None = None,
     display: Display | None = None,
     first: int = 0,
-    fits: bool = True,
+    doubtful: bool = False,
 ) -> None:
     """Write a page of slices by several methods.
 
@@ -175,7 +176,7 @@ def write_page(
         conventions: how the scores came about; name -> text.
         display: how the images ask to be shown.
         first: which slice is shown first, from 0.
-        fits: whether the image is like those that the bundle was made for.
+        doubtful: whether something speaks against the result, which the page then says at its head.
 
     Raises:
         MonaiSRError: if the disk refuses; nothing is left half-written.
@@ -202,7 +203,7 @@ def write_page(
         layers=layers,
         conventions=conventions or {},
         content=content,
-        fits=fits,
+        doubtful=doubtful,
         blocks=[(number, encoded.blocks) for number, encoded in enumerate(slices)],
         has_target="target" in slices[0].blocks,
         style=style_text,
@@ -240,7 +241,7 @@ def describe(low: Volume, provenance: Provenance) -> dict[str, str]:
 
 
 def _fit(findings: Sequence[str], compared: str) -> str:
-    """Whether a volume is like what the bundle was trained on, for a reader."""
+    """Whether a volume suits the bundle, for a reader."""
     if findings:
         return f"What speaks against the result: {'; '.join(findings)}"
     return "The image fits" if compared else "Not compared: the bundle states no domain"

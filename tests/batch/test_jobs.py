@@ -138,7 +138,9 @@ def test_an_output_that_is_taken_is_refused_before_any_work(idle, series, tmp_pa
 
 def test_intervals_of_an_earlier_output_are_not_left_beside_another(idle, series, tmp_path):
     (tmp_path / "out.interval").mkdir()
-    with pytest.raises(InputError, match=r"out\.interval holds intervals of an earlier output.*move it"):
+    with pytest.raises(
+        InputError, match=r"out\.interval holds intervals of an earlier output.*move it or choose another"
+    ):
         run_job(idle, plan(series, tmp_path / "out")[0], overwrite=True)
 
 

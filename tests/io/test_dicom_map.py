@@ -103,15 +103,20 @@ def test_maps_are_read_again_frame_by_frame(written, kind, tmp_path):
         torn[0]
 
 
-def test_frames_need_not_share_what_they_have_in_common(written, make_multi_frame, require_tool, monkeypatch):
+@pytest.mark.parametrize("left", ["the rest", "nothing"])
+def test_frames_need_not_share_what_they_have_in_common(written, make_multi_frame, require_tool, left):
+    geometry = ("PixelMeasuresSequence", "PlaneOrientationSequence")
+
     def apart(*arguments):
         path = make_multi_frame(*arguments)
         image = dcmread(path)
         shared = image.SharedFunctionalGroupsSequence[0]
-        for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        for keyword in geometry if left == "the rest" else shared.dir():
             for groups in image.PerFrameFunctionalGroupsSequence:
                 groups[keyword] = shared[keyword]
             del shared[keyword]
+        if left == "nothing":
+            image.SharedFunctionalGroupsSequence = []
         image.save_as(path)
         return path
 

@@ -11,7 +11,7 @@ from monai_sr.intervals import IntervalWidth
 from monai_sr.io import open_volume
 from monai_sr.report import write_report
 from monai_sr.sample import sample_series_dir
-from monai_sr.volume import Provenance
+from monai_sr.volume import Provenance, Source, Volume
 
 PROVENANCE = Provenance(2, "some_bundle", "1.2.3", "ab" * 32, "9.8.7", computation="torch float32")
 
@@ -23,6 +23,12 @@ def finer(low, seed=0):
     )
     stored = np.rint(frames).clip(*low.stored_range).astype(low.array.dtype)
     return replace(low, array=stored, affine=scale_affine(low.affine, 2))
+
+
+def volume(array, **options):
+    count = len(array)
+    values = {"slope": np.ones(count), "intercept": np.zeros(count), "stored_range": (-32768, 32767)}
+    return Volume(array, np.eye(4), source=Source(), path=None, **(values | options))
 
 
 @pytest.fixture(scope="session")

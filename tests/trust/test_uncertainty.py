@@ -12,6 +12,7 @@ from monai_sr.io import read_volume
 from monai_sr.networks import IntervalHead
 from monai_sr.sample import sample_series_dir
 from monai_sr.trust import Calibration, IntervalEstimator
+from monai_sr.trust.guard import Findings
 from monai_sr.trust.uncertainty import calibrate, guess, least_units, left_out
 
 CALIBRATION = Calibration(0.9, (0.1, 0.6), (1.0, 3.0), "patient", 9, "kspace")
@@ -135,6 +136,17 @@ def test_half_widths_come_with_the_frames_in_real_values():
     )
     np.testing.assert_array_equal(twice.array[3], frame)
     np.testing.assert_allclose(twice.intervals.take(3), 2 * half_width, rtol=1e-3)
+
+
+@pytest.mark.parametrize("outside", [(), ("noise 9%",)])
+def test_that_an_image_is_unlike_the_calibrations_stands_with_the_width_and_only_then(outside):
+    unsure = upscaler()
+    unsure.guard = lambda *_: Findings(outside)
+    finer = unsure.stream(read_volume(sample_series_dir()))
+    finer.array[0]
+    width = finer.intervals.width()
+    assert width.unlike == bool(outside)
+    assert ("not calibrated for images unlike those, as this one" in str(width)) == bool(outside)
 
 
 def test_pixels_without_an_image_have_none(tmp_path):
