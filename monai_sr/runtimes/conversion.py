@@ -52,12 +52,13 @@ def to_onnx(network: nn.Module, path: Path) -> None:
         )
 
 
-def to_openvino(network: nn.Module, path: Path) -> None:
+def to_openvino(network: nn.Module, path: Path, channels: int = 1) -> None:
     """Write OpenVINO's IR, an .xml with a .bin beside it.
 
     Args:
-        network: maps (N, 1, H, W) to (N, 1, H·s, W·s).
+        network: maps (N, channels, H, W) to (N, 1, H·s, W·s).
         path: file to write.
+        channels: of its images.
 
     Raises:
         ModuleNotFoundError: if OpenVINO is not installed.
@@ -66,22 +67,23 @@ def to_openvino(network: nn.Module, path: Path) -> None:
     """
     import openvino
 
-    shape = openvino.PartialShape([-1, 1, -1, -1])
+    shape = openvino.PartialShape([-1, channels, -1, -1])
     with _converting("OpenVINO"):
         model = openvino.convert_model(
-            network, example_input=torch.rand(1, 1, *EXAMPLE_SIZE), input=[("x", shape)]
+            network, example_input=torch.rand(1, channels, *EXAMPLE_SIZE), input=[("x", shape)]
         )
         # Half-precision weights would halve the file, and the accuracy that was released.
         openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
 @torch.inference_mode()
-def largest_difference(network: nn.Module, run: Run) -> float:
+def largest_difference(network: nn.Module, run: Run, channels: int = 1) -> float:
     """How far an exported network is from its original.
 
     Args:
         network: the original, on the CPU.
         run: the exported one.
+        channels: of their images.
 
     Returns:
         Largest absolute difference over noise of `CHECKED_SIZES`; infinite if a shape differs or a value is
@@ -90,7 +92,7 @@ def largest_difference(network: nn.Module, run: Run) -> float:
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
     for size in CHECKED_SIZES:
-        image = torch.rand(1, 1, *size, generator=generator)
+        image = torch.rand(1, channels, *size, generator=generator)
         expected, pred = network(image), run(image)
         if expected.shape != pred.shape or not torch.isfinite(pred).all():
             return float("inf")
@@ -98,12 +100,13 @@ def largest_difference(network: nn.Module, run: Run) -> float:
     return worst
 
 
-def require_same(network: nn.Module, run: Run) -> float:
+def require_same(network: nn.Module, run: Run, channels: int = 1) -> float:
     """Compare a converted network with its original.
 
     Args:
         network: the original, on the CPU.
         run: the converted one.
+        channels: of their images.
 
     Returns:
         Their `largest_difference`.
@@ -111,7 +114,7 @@ def require_same(network: nn.Module, run: Run) -> float:
     Raises:
         MonaiSRError: if it is above `TOLERANCE`.
     """
-    difference = largest_difference(network, run)
+    difference = largest_difference(network, run, channels)
     if not difference <= TOLERANCE:
         raise MonaiSRError(
             f"The converted network differs from its original by {difference:.1e}, more than "

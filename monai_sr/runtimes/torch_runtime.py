@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from monai_sr.runtimes.low_precision import TwoParts, split_image
+
 
 class TorchRuntime:
     """Eager PyTorch in channels-last order, with autocast below float32.
 
     Args:
-        network: a generator, which is moved and put into evaluation mode.
+        network: a generator; in float32 it is itself moved and put into evaluation mode, below it a copy.
         device: where to compute.
         precision: of the matrix products.
     """
@@ -21,7 +23,8 @@ class TorchRuntime:
         self.precision = precision
         self._device = device
         self._dtype: torch.dtype = getattr(torch, precision)
-        self._network = network.eval().to(device)
+        split = None if precision == "float32" else split_image(network)
+        self._network = (TwoParts(*split, self._dtype) if split else network).eval().to(device)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in the stubs
 
     @torch.inference_mode()

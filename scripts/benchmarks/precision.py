@@ -1,8 +1,9 @@
 """Measure what a precision below float32 does to each released network, on real images.
 
-Of the middle of every validation file: PSNR of the output against float32's, and by how much the PSNR against
-the original changes. What is found goes into the bundles' `docs/precision.json`; `scripts/build_bundles.py`
-takes it into their metadata, where `--precision auto` reads it.
+Of the middle of every validation file, by each runtime that computes in it: PSNR of the output against
+float32's, and by how much the PSNR against the original changes. The worst goes into the bundles'
+`docs/precision.json`; `scripts/build_bundles.py` takes it into their metadata, where `--precision auto`
+reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from torch import nn
 
 from monai_sr.bundle import Bundle, weights_file
 from monai_sr.evaluate import make_degradation
-from monai_sr.runtimes.torch_runtime import TorchRuntime
+from monai_sr.runtimes import RUNTIMES, is_fast, make_runtime
 from monai_sr.weights import read_weights
 from scripts.train_released_weights import middles
 
@@ -47,24 +48,31 @@ def measure(network: nn.Module, images: list[torch.Tensor], scale: int) -> dict[
         original, both in dB.
     """
     degradation = make_degradation("bicubic", scale)
-    runtimes = {name: TorchRuntime(network, CPU, name) for name in ("float32", *PRECISIONS)}
-    agreement: dict[str, list[float]] = {name: [] for name in PRECISIONS}
-    change: dict[str, list[float]] = {name: [] for name in PRECISIONS}
+    plain = make_runtime(network, CPU, "torch")
+    lower = {
+        (precision, name): make_runtime(network, CPU, name, precision, force_precision=True)
+        for name, computed in RUNTIMES.items()
+        for precision in PRECISIONS
+        if precision in computed["cpu"]
+    }
+    agreement: dict[tuple[str, str], list[float]] = {key: [] for key in lower}
+    change: dict[tuple[str, str], list[float]] = {key: [] for key in lower}
     for image in images:
         rows, columns = (side // scale * scale for side in image.shape[2:])
         high = image[:, :, :rows, :columns]
         low = degradation(high[0])[None]
-        exact = runtimes["float32"](low)
-        for name in PRECISIONS:
-            pred = runtimes[name](low)
-            agreement[name].append(psnr(pred, exact))
-            change[name].append(psnr(pred, high) - psnr(exact, high))
+        exact = plain(low)
+        for key, runtime in lower.items():
+            pred = runtime(low)
+            agreement[key].append(psnr(pred, exact))
+            change[key].append(psnr(pred, high) - psnr(exact, high))
+    means = {key: sum(changes) / len(images) for key, changes in change.items()}
     return {
-        name: {
-            "psnr_to_float32": round(min(agreement[name]), 1),
-            "psnr_change": round(sum(change[name]) / len(images), 4),
+        precision: {
+            "psnr_to_float32": round(min(min(agreement[key]) for key in lower if key[0] == precision), 1),
+            "psnr_change": round(max((means[key] for key in lower if key[0] == precision), key=abs), 4),
         }
-        for name in PRECISIONS
+        for precision in PRECISIONS
     }
 
 
@@ -99,6 +107,9 @@ def main() -> int:
     parser.add_argument("--datalists", nargs="+", required=True, metavar="MODALITY=FILE")
     parser.add_argument("--only", nargs="+", help="bundles to measure")
     arguments = parser.parse_args()
+    for name in PRECISIONS:
+        if not is_fast(name, CPU):
+            parser.error(f"this processor has no {name}, without which not every runtime can be measured")
     for modality, datalist in (entry.split("=", 1) for entry in arguments.datalists):
         images = list(middles(Path(datalist), "validation", SIZE))
         for folder in sorted(BUNDLES.glob(f"*_{modality}")):
