@@ -32,12 +32,6 @@ COPIES_OUT = 2
 EXAMPLE_SIZE = 16
 """Rows and columns of the image on which a network is followed."""
 
-BYTES_IN = 48
-"""What is held for each pixel of a frame that was read, in several types."""
-
-COPIES_OUT = 2
-"""How often a finer frame is held, beside those that are made ahead: as it was made, and as it is encoded."""
-
 INTERVAL_BYTES = 24
 """What the intervals of frames take for each finer pixel, beside copies that wait for their writer."""
 

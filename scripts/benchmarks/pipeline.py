@@ -1,7 +1,8 @@
 """Time the whole command `monai-sr upscale` on a DICOM series beside its network alone, and its peak memory.
 
 The command is run once before it counts, so that the converted network is in the cache. The network alone
-gets frames of the same size by the same runtime, one after the other, in a process of its own.
+gets as many frames of the same size by the same runtime, one after the other, half of them before the command
+and half behind it, so that what else the machine does meanwhile harms both alike.
 """
 
 from __future__ import annotations
@@ -78,6 +79,17 @@ def run(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - begin, peak / 2**20
 
 
+def alone(bundle: str, frames: int, rows: int, columns: int) -> float:
+    """Seconds that the network takes for so many frames, in a process of its own."""
+    made = subprocess.run(
+        [sys.executable, "-c", ALONE, bundle, *map(str, (frames, rows, columns))],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return float(made.stdout)
+
+
 def measure(bundle: str, slices: int, rows: int, columns: int) -> dict[str, Any]:
     """The command against its network, for one size of series."""
     with tempfile.TemporaryDirectory() as folder:
@@ -94,14 +106,9 @@ def measure(bundle: str, slices: int, rows: int, columns: int) -> dict[str, Any]
         one = [sys.executable, "-m", "monai_sr", "upscale", f"{folder}/one", "--bundle", bundle]
         run([*one, f"{folder}/first"])
         start, _ = run([*one, f"{folder}/second"])
+        network = alone(bundle, slices // 2, rows, columns)
         seconds, peak = upscale("finer")
-        alone = subprocess.run(
-            [sys.executable, "-c", ALONE, bundle, *map(str, (slices, rows, columns))],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        network = float(alone.stdout)
+        network += alone(bundle, slices - slices // 2, rows, columns)
     return {
         "bundle": bundle,
         "series": f"{slices} x {rows} x {columns}",

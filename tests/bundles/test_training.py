@@ -54,6 +54,15 @@ def test_wrong_feature_weights_are_said_in_one_sentence_before_anything(tmp_path
     assert not (tmp_path / "run" / "pixel").exists()
 
 
+def test_workers_draw_other_data_in_every_epoch(tmp_path):
+    bundle = BUNDLES / "edsr_mri"
+    # Weights that do not change, so that epochs of the same data would have the same loss.
+    options = small_options(bundle, output_dir=tmp_path, max_epochs=3, num_workers=1, learning_rate=0.0)
+    run(training_command(str(bundle / "configs" / "train.json"), options), ROOT)
+    seen = losses(rows(tmp_path / "metrics.csv"))
+    assert len(seen) == len(set(seen)) == 3
+
+
 @pytest.mark.parametrize("modality", ["mri", "oct", "xray"])
 def test_srgan_trains_against_a_critic(modality, tmp_path):
     bundle = BUNDLES / f"srgan_{modality}"
