@@ -84,10 +84,10 @@ def _openvino(network: nn.Module, path: Path) -> Run:
 
 
 def _safetensors(network: nn.Module, path: Path) -> Run:
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file, save
 
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(state, str(path))
+    path.write_bytes(save(state))  # its own way to write a file lets nobody else read it
     loaded = copy.deepcopy(network)
     for parameter in loaded.parameters():
         nn.init.zeros_(parameter)

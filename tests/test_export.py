@@ -30,6 +30,10 @@ def output(tmp_path, format):
 def test_an_export_equals_its_network(tmp_path, kind, format):
     path = output(tmp_path, format)
     assert export_network(network(kind, 4), path, format) < 1e-5
+    usual = tmp_path / "usual"
+    usual.touch()
+    assert path.stat().st_mode == usual.stat().st_mode
+    usual.unlink()
     beside = {"model.bin"} if format == "openvino" else set()
     assert {file.name for file in tmp_path.iterdir()} == {path.name, *beside}
 

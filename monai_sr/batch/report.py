@@ -175,9 +175,12 @@ def _settle(path: Path, settings: Mapping[str, Any], resume: bool) -> None:
         raise InputError(f"{path} is damaged; choose another output") from None
     changed = [key for key in settings if earlier.get(key) != settings[key]]
     if changed:
+        # What `auto` takes differs between machines.
+        runtimes = {str(found.get("computation")).split(",")[0] for found in (earlier, settings)}
+        options = " --runtime and --precision" if len(runtimes) > 1 else ""
         raise InputError(
             f"{path.parent} was begun with another {' and '.join(changed)} (see {path.name} there); "
-            "give the same, or choose another output"
+            f"give the same{options}, or choose another output"
         )
 
 

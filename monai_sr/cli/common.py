@@ -40,10 +40,10 @@ PrecisionOption = Annotated[
     typer.Option(help="auto, float32, bfloat16 or float16; auto lowers it where that was measured to hold."),
 ]
 ForcePrecisionOption = Annotated[
-    bool, typer.Option("--force-precision", help="Take a precision that was not measured.")
+    bool, typer.Option("--force-precision", help="Take a precision that was not measured to hold.")
 ]
 MemoryOption = Annotated[
-    str, typer.Option(help="Most memory to take, such as 4G or 512M; larger images are computed in tiles.")
+    str, typer.Option(help="Most memory to take, such as 4G or 1.5G; larger images are computed in tiles.")
 ]
 ConsistencyOption = Annotated[
     str,
@@ -110,7 +110,7 @@ def parse_bytes(size: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", size.strip(), re.IGNORECASE)
     if match is None:
-        raise InputError(f"{size} is no size of memory: write it as 4G or 512M.")
+        raise InputError(f"{size} is no size of memory: write it as 4G or 1.5G.")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 

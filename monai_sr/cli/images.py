@@ -160,6 +160,8 @@ def upscale(
     }
     if engine not in ("local", "ray"):
         raise InputError(f"There is no engine {engine}: use local or ray.")
+    if address != "auto" and engine != "ray":
+        raise InputError("--address is for a Ray cluster: add --engine ray.")
     by_pacs = is_pacs_address(source) or is_pacs_address(destination)
     if uncertainty and by_pacs:
         raise InputError("--uncertainty is for files: leave it out, or upscale a copy of the study.")

@@ -65,34 +65,48 @@ def cached(key: str, build: Callable[[Path], None]) -> Path:
         MonaiSRError: if the disk refuses the files.
     """
     folder = cache_folder() / key
-    if folder.is_dir():
+    if folder.exists() or folder.is_symlink():
         if _is_whole(folder):
             return folder
         _logger.warning("%s is damaged: it is made anew", folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        return _kept(folder, build)
     except OSError as error:
         _logger.warning("%s cannot be written (%s): nothing is kept", folder.parent, error.strerror)
+    try:
         draft = Path(tempfile.mkdtemp(prefix="monai-sr-"))
         build(draft)
-        return draft
+    except OSError as error:
+        raise MonaiSRError(
+            f"{tempfile.gettempdir()} could not be written ({error.strerror}): make room there, or name "
+            f"another folder by {VARIABLE}."
+        ) from error
+    return draft
+
+
+def _kept(folder: Path, build: Callable[[Path], None]) -> Path:
+    draft = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         build(draft)
         hashes = {file.name: _hash(file) for file in sorted(draft.iterdir())}
         (draft / MANIFEST).write_text(json.dumps(hashes), encoding="utf-8")
         draft.rename(folder)
-    except OSError as error:
+    except OSError:
         # Another process may have been first, and its files are as good.
         if not _is_whole(folder):
-            raise MonaiSRError(
-                f"{folder.parent} could not be written ({error.strerror}): make room there, or name another "
-                f"folder by {VARIABLE}."
-            ) from error
+            raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -49,14 +49,14 @@ def make_runtime(
         precision: one of `PRECISIONS`, or `auto`: the first of `measured` that the device computes fast,
             else float32.
         measured: precisions that were measured to keep the network's quality.
-        force_precision: take a precision that was not.
+        force_precision: take a precision that was not measured to.
 
     Returns:
         The runtime.
 
     Raises:
         InputError: if a name is unknown, the runtime is not installed or does not suit the device or the
-            network, or the precision was not measured.
+            network, or the precision was not measured to hold.
     """
     if runtime not in ("auto", *RUNTIMES):
         raise InputError(f"There is no runtime {runtime}: use auto, {', '.join(RUNTIMES)}.")
@@ -73,7 +73,7 @@ def make_runtime(
         raise InputError(f"{name} does not compute {precision} on {device.type}: use {', '.join(computed)}.")
     if precision not in ("float32", *measured) and not force_precision:
         raise InputError(
-            f"It was not measured what {precision} does to this network: use float32, or add "
+            f"It was not measured that {precision} holds for these weights: use float32, or add "
             "--force-precision."
         )
     if name == "openvino" and not is_fast(precision, device):

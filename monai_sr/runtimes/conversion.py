@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -73,7 +74,11 @@ def to_openvino(network: nn.Module, path: Path, channels: int = 1) -> None:
             network, example_input=torch.rand(1, channels, *EXAMPLE_SIZE), input=[("x", shape)]
         )
         # Half-precision weights would halve the file, and the accuracy that was released.
-        openvino.save_model(model, str(path), compress_to_fp16=False)
+        try:
+            openvino.save_model(model, str(path), compress_to_fp16=False)
+        except RuntimeError as error:
+            # It knows the model that it made, so that nothing but the disk is left to refuse it.
+            raise OSError(errno.EIO, "OpenVINO could not write its file", str(path)) from error
 
 
 @torch.inference_mode()

@@ -21,12 +21,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from monai_sr.bundle import find_bundle
 from monai_sr.errors import InputError
+from monai_sr.report import save_figure
 from monai_sr.runtimes import RUNTIMES, choose_device, is_fast, make_runtime
 from scripts.benchmarks.pages import with_results
 
 ROOT = Path(__file__).resolve().parents[2]
 NUMBERS = Path(__file__).with_suffix(".json")
 PAGE = ROOT / "docs" / "speed.md"
+FIGURE = ROOT / "docs" / "speed.png"
 NETWORKS = {"EDSR": "edsr_mri", "SRResNet": "srgan_mri", "Swift-SRGAN": "swift_srgan_mri"}
 SCALE = 4
 Row = dict[str, Any]
@@ -108,6 +110,7 @@ def measure(size: int, device: torch.device, turns: int) -> list[Row]:
                 "milliseconds": 1e3 * taken,
                 "megapixels_per_second": (size * SCALE) ** 2 / 1e6 / taken,
                 "of_matrix_peak": operations[title] / taken / peak,
+                "peak_gflops": peak / 1e9,
                 "ratio_to_eager": seconds[title, "eager", "float32"] / taken,
             }
         )
@@ -149,9 +152,29 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def draw(rows: list[Row]) -> None:
+    """Draw how many times as fast as eager float32 each runtime and precision is, network by network."""
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row["size"] == rows[0]["size"] and row["runtime"] != "eager"]
+    figure = Figure(figsize=(8, 1 + 0.24 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    names = [f"{row['network']}, {row['runtime']} {row['precision']}" for row in shown]
+    colours = ["tab:gray" if row["precision"] == "float32" else "tab:blue" for row in shown]
+    axes.barh(range(len(shown)), [row["ratio_to_eager"] for row in shown], color=colours)
+    axes.set_yticks(range(len(shown)), names)
+    axes.invert_yaxis()
+    axes.axvline(1, color="black", linewidth=0.8)
+    size = shown[0]["size"]
+    axes.set_xlabel(f"times as fast as eager PyTorch in float32, {size}² → {size * SCALE}²")
+    save_figure(figure, FIGURE)
+
+
 def text(kept: dict[str, Any]) -> str:
     """The page with the numbers in place."""
-    about = "\n".join(f"- {key}: {value}" for key, value in kept["machine"].items())
+    peaks = {row["precision"]: row["peak_gflops"] for row in kept["rows"]}
+    said = {"matrix peak, GFLOP/s": ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())}
+    about = "\n".join(f"- {key}: {value}" for key, value in {**kept["machine"], **said}.items())
     made = f"{table(kept['rows'])}\n\nMade by `{kept['command']}` on:\n{about}"
     return with_results(PAGE, "scripts/benchmarks/speed.py", made)
 
@@ -177,6 +200,7 @@ def main() -> int:
     kept = {"command": command, "machine": machine(device), "rows": rows}
     NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(text(kept), encoding="utf-8")
+    draw(rows)
     return 0
 
 

@@ -100,6 +100,20 @@ def test_other_settings_are_refused(out, key):
     assert record(out, resume=True).done
 
 
+def test_another_runtime_names_the_options(out):
+    def begin(computation):
+        with open_report(out, SETTINGS | {"computation": computation}, True):
+            pass
+
+    begin("openvino bfloat16")
+    with pytest.raises(
+        InputError, match=r"another computation .* give the same --runtime and --precision, or"
+    ):
+        begin("torch float32")
+    with pytest.raises(InputError, match=r"another computation .* give the same, or"):
+        begin("openvino bfloat16, with intervals")
+
+
 def test_a_folder_of_one_s_own_is_refused_and_left_as_it_is(out):
     out.mkdir(parents=True)
     (out / "notes.txt").write_text("mine")

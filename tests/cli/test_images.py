@@ -233,12 +233,13 @@ def test_the_runtime_and_the_memory_are_chosen(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--memory", "much"), "much is no size of memory: write it as 4G or 512M"),
+        (("--memory", "much"), "much is no size of memory: write it as 4G or 1.5G"),
         (("--memory", "512M"), "--memory is too small"),
         (("--runtime", "caffe"), "There is no runtime caffe"),
         (("--precision", "bfloat16"), "add --force-precision"),
         (("--engine", "spark"), "There is no engine spark: use local or ray"),
         (("--engine", "ray"), "add --recursive"),
+        (("--recursive", "--address", "127.0.0.1:1"), "--address is for a Ray cluster: add --engine ray"),
         (
             ("--engine", "ray", "--recursive", "--address", "127.0.0.1:1"),
             "No Ray cluster answers at 127.0.0.1:1",

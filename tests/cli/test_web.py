@@ -16,8 +16,8 @@ from tests.cli.commands import invoke
     ("options", "said"),
     [
         (("--bundle", "nothing"), "edsr_mri"),
-        (("--max-upload", "much"), "512M"),
-        (("--memory", "much"), "512M"),
+        (("--max-upload", "much"), "1.5G"),
+        (("--memory", "much"), "1.5G"),
         (("--device", "tpu"), "tpu"),
     ],
 )

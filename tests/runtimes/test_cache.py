@@ -68,13 +68,40 @@ def test_nothing_is_left_of_what_could_not_be_made(folder):
     assert os.listdir(folder) == []
 
 
-def test_a_full_disk_is_said(folder):
+def test_where_the_disk_is_full_nothing_is_kept(folder, caplog):
+    def fails_there(draft):
+        if draft.parent == folder:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        Builder()(draft)
+
+    with caplog.at_level(logging.WARNING):
+        made = cached("key", fails_there)
+    assert (made / "network.xml").is_file()
+    assert caplog.messages == [f"{folder} cannot be written (No space left on device): nothing is kept"]
+    assert os.listdir(folder) == []
+
+
+def test_that_no_disk_has_room_is_said(folder):
     def fails(draft):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(MonaiSRError, match=r"could not be written .No space left on device.: make room"):
         cached("key", fails)
     assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("what", ["file", "dangling link"])
+def test_what_is_no_folder_is_made_anew(folder, caplog, what):
+    folder.mkdir(exist_ok=True)
+    if what == "file":
+        (folder / "key").write_text("in the way")
+    else:
+        (folder / "key").symlink_to(folder / "nowhere")
+    with caplog.at_level(logging.WARNING):
+        made = cached("key", Builder())
+    assert (made / "network.xml").is_file()
+    assert not made.is_symlink()
+    assert caplog.messages == [f"{folder / 'key'} is damaged: it is made anew"]
 
 
 def test_another_process_may_be_first(folder):

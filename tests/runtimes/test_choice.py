@@ -71,7 +71,7 @@ def test_pytorch_takes_what_no_other_can():
     [
         ({"runtime": "caffe"}, "There is no runtime caffe: use auto, torch, openvino"),
         ({"precision": "int8"}, "There is no precision int8: use auto, float32"),
-        ({"precision": "bfloat16"}, "not measured what bfloat16 does to this network.*--force-precision"),
+        ({"precision": "bfloat16"}, "not measured that bfloat16 holds for these weights.*--force-precision"),
         ({"runtime": "openvino", "precision": "float16"}, "openvino does not compute float16 on cpu"),
     ],
 )
