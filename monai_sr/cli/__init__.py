@@ -51,7 +51,10 @@ def main() -> None:
     """Run the command; a user's mistake ends in one sentence and exit code 2, a failure in 1."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     # As after Ctrl+C, so that whatever is half-written is removed.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no hangup, and nohup has it ignored.
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except MonaiSRError as error:

@@ -29,6 +29,7 @@ from monai_sr.cli.common import (
     chosen_bundle,
     console,
     errors,
+    make_upscaler,
     parse_bytes,
     progress_bar,
 )
@@ -133,7 +134,6 @@ def upscale(
     from monai_sr.cli.pacs import is_pacs_address, upscale_with_pacs
     from monai_sr.io import DicomOutput, interval_path
     from monai_sr.io.remote import local_copy
-    from monai_sr.upscaler import Upscaler
     from monai_sr.volume import Consistency
 
     if through_plane:
@@ -187,7 +187,7 @@ def upscale(
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, Path(destination), series, dicom, include_derived)
         pages = _pages(report, path, jobs, overwrite)
-        upscaler = Upscaler.from_bundle(**options)
+        upscaler = make_upscaler(options)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             written = run_job(upscaler, job, overwrite, partial(advance, bar, task))
@@ -261,9 +261,8 @@ def _upscale_archive(
 ) -> None:
     from monai_sr.batch import run_archive
     from monai_sr.batch.ray_engine import RayEngine
-    from monai_sr.upscaler import Upscaler
 
-    upscaler = Upscaler.from_bundle(**options)
+    upscaler = make_upscaler(options)
     engine = None
     if ray_address is not None:
         engine = RayEngine(ray_address, options, upscaler.provenance, out)

@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+import pytest
 
 from monai_sr.bundle import bundle_folders
 from monai_sr.errors import InputError
@@ -78,14 +81,24 @@ def test_the_path_of_a_bundle_is_not_cut(tmp_path, monkeypatch):
     assert str(root) in invoke("bundles").stdout
 
 
-def test_a_terminated_command_leaves_nothing_half_written(tmp_path):
-    output = tmp_path / "finer"
-    command = [sys.executable, "-m", "monai_sr", "upscale", str(sample_series_dir()), str(output)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+def hit_while_writing(output: Path, number: signal.Signals, *before: str) -> int:
+    """What a command returns that gets a signal while it writes."""
+    command = [*before, sys.executable, "-m", "monai_sr", "upscale", str(sample_series_dir()), str(output)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
-        while not list(tmp_path.glob(".partial-*")) and time.monotonic() < deadline:
+        while not list(output.parent.glob(".partial-*")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert list(tmp_path.glob(".partial-*"))
-        process.terminate()
-    assert process.returncode == 128 + signal.SIGTERM
+        assert list(output.parent.glob(".partial-*"))
+        process.send_signal(number)
+    return process.returncode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_terminated_command_leaves_nothing_half_written(tmp_path, number):
+    assert hit_while_writing(tmp_path / "finer", number) == 128 + number
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nohup_lets_a_command_go_on_when_its_terminal_is_closed(tmp_path):
+    assert hit_while_writing(tmp_path / "finer", signal.SIGHUP, "nohup") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["finer"]
