@@ -5,7 +5,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs benchmarks clean
 
 demo: $(INSTALLED)  ## super-resolve the embedded DICOM series into demo_output/
 	$(BIN)/python scripts/demo.py demo_output
@@ -20,6 +20,9 @@ lint: $(INSTALLED)  ## check style, format and types
 
 docs: $(INSTALLED)  ## build the documentation into docs/_build/html/
 	$(BIN)/python -m sphinx -W --keep-going -E -a docs docs/_build/html
+
+benchmarks: $(INSTALLED)  ## measure the tables on speed and scaling anew: an hour in which nothing else should run
+	for name in speed pipeline training scaling; do $(BIN)/python -m scripts.benchmarks.$$name || exit 1; done
 
 clean:  ## remove everything that the other verbs made
 	rm -rf .venv .venv-monailabel demo_output docs/_build docs/generated build dist *.egg-info .mypy_cache .pytest_cache \

@@ -9,7 +9,6 @@ patients. What is found goes into `consistency.json` and the documentation's pag
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -27,7 +26,7 @@ from monai_sr.io import open_volume
 from monai_sr.trust import DomainGuard
 from monai_sr.upscaler import Upscaler
 from monai_sr.volume import Source, Volume
-from scripts.benchmarks.pages import with_results
+from scripts.benchmarks.pages import ROOT, Results
 
 SCALES = (2, 4)
 SIZE = 1024
@@ -36,8 +35,6 @@ SIZE = 1024
 LEVELS = {"mri": 4095, "oct": 255, "xray": 4095}
 """Greatest stored value, as such images mostly have."""
 
-NUMBERS = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "consistency.md"
 HEADER = (
     "| bundle | scale | degradation | patients | largest difference as made | enforced | slices enforced "
     "| PSNR as made (dB) | gain by enforcement (dB) |",
@@ -122,9 +119,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def text(rows: list[dict[str, Any]]) -> str:
-    """The page with the numbers in place."""
-    return with_results(PAGE, "scripts/benchmarks/consistency.py", table(rows))
+RESULTS = Results(Path(__file__), ROOT / "docs" / "howto" / "consistency.md", table)
 
 
 def main() -> int:
@@ -137,8 +132,7 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.check:
-        kept = json.loads(NUMBERS.read_text(encoding="utf-8"))
-        return int(text(kept) != PAGE.read_text(encoding="utf-8"))
+        return RESULTS.check()
     if not arguments.datalists:
         parser.error("--datalists are needed to measure")
     rows = []
@@ -148,9 +142,7 @@ def main() -> int:
             for kernel in (bundle.kernel, "bicubic"):
                 rows.append(run(bundle.name, scale, kernel, Path(datalist), LEVELS[modality]))
                 print(rows[-1], flush=True)
-    NUMBERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(text(rows), encoding="utf-8")
-    print(table(rows))
+    RESULTS.keep(rows)
     return 0
 
 

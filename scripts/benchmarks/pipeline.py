@@ -8,7 +8,6 @@ and half behind it, so that what else the machine does meanwhile harms both alik
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,22 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 from scipy.ndimage import zoom
 
 from monai_sr.sample import sample_series_dir
+from scripts.benchmarks.pages import ROOT, Results, machine, made_by, table
 
 ALONE = """
 import sys, time, torch
 from monai_sr.upscaler import Upscaler
-runtime = Upscaler.from_bundle(sys.argv[1], 2).runtime
+upscaler = Upscaler.from_bundle(sys.argv[1], 2)
+runtime = upscaler.runtime
 image = torch.rand(1, 1, int(sys.argv[3]), int(sys.argv[4]))
 runtime(image)
 begin = time.perf_counter()
 for _ in range(int(sys.argv[2])):
     runtime(image)
-print(time.perf_counter() - begin)
+print(time.perf_counter() - begin, upscaler.provenance.computation)
 """
 
 
@@ -79,58 +81,92 @@ def run(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - begin, peak / 2**20
 
 
-def alone(bundle: str, frames: int, rows: int, columns: int) -> float:
-    """Seconds that the network takes for so many frames, in a process of its own."""
+def alone(bundle: str, frames: int, rows: int, columns: int) -> tuple[float, str]:
+    """Seconds that the network takes for so many frames, in a process of its own, and by what it computes."""
     made = subprocess.run(
         [sys.executable, "-c", ALONE, bundle, *map(str, (frames, rows, columns))],
         check=True,
         capture_output=True,
         text=True,
     )
-    return float(made.stdout)
+    seconds, computation = made.stdout.strip().split(" ", 1)
+    return float(seconds), computation
 
 
 def measure(bundle: str, slices: int, rows: int, columns: int) -> dict[str, Any]:
     """The command against its network, for one size of series."""
     with tempfile.TemporaryDirectory() as folder:
-        series = Path(folder) / "series"
-        make_series(series, slices, rows, columns)
-
-        def upscale(name: str) -> tuple[float, float]:
-            out = Path(folder) / name
-            return run(
-                [sys.executable, "-m", "monai_sr", "upscale", str(series), str(out), "--bundle", bundle]
-            )
-
+        make_series(Path(folder) / "series", slices, rows, columns)
         make_series(Path(folder) / "one", 1, rows, columns)
-        one = [sys.executable, "-m", "monai_sr", "upscale", f"{folder}/one", "--bundle", bundle]
-        run([*one, f"{folder}/first"])
-        start, _ = run([*one, f"{folder}/second"])
-        network = alone(bundle, slices // 2, rows, columns)
-        seconds, peak = upscale("finer")
-        network += alone(bundle, slices - slices // 2, rows, columns)
+
+        def upscale(source: str, out: str) -> tuple[float, float]:
+            command = [sys.executable, "-m", "monai_sr", "upscale", f"{folder}/{source}", f"{folder}/{out}"]
+            return run([*command, "--bundle", bundle])
+
+        upscale("one", "first")
+        one, _ = upscale("one", "second")
+        before, _ = alone(bundle, slices // 2, rows, columns)
+        seconds, peak = upscale("series", "finer")
+        behind, computation = alone(bundle, slices - slices // 2, rows, columns)
     return {
         "bundle": bundle,
-        "series": f"{slices} x {rows} x {columns}",
-        "command_seconds": round(seconds, 1),
-        "network_seconds": round(network, 1),
-        "one_slice_seconds": round(start, 1),
-        "ratio_without_start": round((seconds - (start - network / slices)) / network, 3),
-        "within_1.15_network_plus_5": seconds <= 1.15 * network + 5,
-        "peak_gib": round(peak, 2),
+        "slices": slices,
+        "rows": rows,
+        "columns": columns,
+        "command_seconds": seconds,
+        "computation": computation,
+        "network_seconds": before + behind,
+        "one_slice_seconds": one,
+        "peak_gib": peak,
     }
 
 
+def show(kept: dict[str, Any]) -> str:
+    """The table, and what made it."""
+    titles = (
+        "bundle",
+        "series",
+        "computed by",
+        "whole command, s",
+        "network alone, s",
+        "ratio",
+        "one slice, s",
+        "peak memory, GiB",
+    )
+    rows = [
+        (
+            row["bundle"],
+            f"{row['slices']} × {row['rows']} × {row['columns']}",
+            row["computation"],
+            f"{row['command_seconds']:.1f}",
+            f"{row['network_seconds']:.1f}",
+            f"{row['command_seconds'] / row['network_seconds']:.2f}",
+            f"{row['one_slice_seconds']:.1f}",
+            f"{row['peak_gib']:.2f}",
+        )
+        for row in kept["rows"]
+    ]
+    return f"{table(titles, rows)}\n\n{made_by(kept['command'], kept['machine'])}"
+
+
+RESULTS = Results(Path(__file__), ROOT / "docs" / "speed.md", show)
+
+
 def main() -> int:
-    """Measure and print one JSON object a line."""
+    """Measure and write, or with `--check` compare what is committed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", default="edsr_mri")
-    parser.add_argument("--slices", type=int, nargs="+", default=[160])
+    parser.add_argument("--bundles", nargs="+", default=["edsr_mri", "srgan_mri", "swift_srgan_mri"])
+    parser.add_argument("--slices", type=int, default=160)
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--columns", type=int, default=460)
+    parser.add_argument("--check", action="store_true", help="measure nothing; fail if the page is stale")
     arguments = parser.parse_args()
-    for slices in arguments.slices:
-        print(json.dumps(measure(arguments.bundle, slices, arguments.rows, arguments.columns)), flush=True)
+    if arguments.check:
+        return RESULTS.check()
+    size = (arguments.slices, arguments.rows, arguments.columns)
+    rows = [measure(bundle, *size) for bundle in arguments.bundles]
+    command = " ".join(["python -m scripts.benchmarks.pipeline", *sys.argv[1:]])
+    RESULTS.keep({"command": command, "machine": machine(torch.device("cpu")), "rows": rows})
     return 0
 
 

@@ -9,7 +9,6 @@ numbers are kept in self_ensemble.json, beside this script, and shown by docs/ho
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +25,8 @@ from monai_sr.intensity import IntensityRange
 from monai_sr.io import open_volume
 from monai_sr.trust.uncertainty import COVERAGE, guess
 from monai_sr.upscaler import Upscaler
-from scripts.benchmarks.pages import with_results
+from scripts.benchmarks.pages import ROOT, Results
 
-ROOT = Path(__file__).resolve().parents[2]
-NUMBERS = Path(__file__).with_suffix(".json")
-PAGE = ROOT / "docs" / "howto" / "uncertainty.md"
 SIDE = 192
 """Finer pixels of the middle that is looked at."""
 
@@ -133,9 +129,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def draw(rows: list[dict[str, Any]]) -> str:
-    """The page with the table in its place."""
-    return with_results(PAGE, "scripts/benchmarks/self_ensemble.py", table(rows))
+RESULTS = Results(Path(__file__), ROOT / "docs" / "howto" / "uncertainty.md", table)
 
 
 def main() -> int:
@@ -145,7 +139,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="measure nothing; fail if the page is stale")
     arguments = parser.parse_args()
     if arguments.check:
-        return int(draw(json.loads(NUMBERS.read_text(encoding="utf-8"))) != PAGE.read_text(encoding="utf-8"))
+        return RESULTS.check()
     if not arguments.datalists:
         parser.error("--datalists are needed to measure")
     rows = []
@@ -153,8 +147,7 @@ def main() -> int:
         bundle = Bundle(ROOT / "bundles" / f"edsr_{modality}")
         rows += [measure(bundle, scale, Path(datalist)) for scale in bundle.scale_factors]
         print(table(rows), flush=True)
-    NUMBERS.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(draw(rows), encoding="utf-8")
+    RESULTS.keep(rows)
     return 0
 
 

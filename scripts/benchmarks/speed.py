@@ -7,8 +7,6 @@ them alike. The matrix peak is that of a 4096³ product in the same precision, t
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -23,11 +21,8 @@ from monai_sr.bundle import find_bundle
 from monai_sr.errors import InputError
 from monai_sr.report import save_figure
 from monai_sr.runtimes import RUNTIMES, choose_device, is_fast, make_runtime
-from scripts.benchmarks.pages import with_results
+from scripts.benchmarks.pages import ROOT, Results, machine, made_by, table
 
-ROOT = Path(__file__).resolve().parents[2]
-NUMBERS = Path(__file__).with_suffix(".json")
-PAGE = ROOT / "docs" / "speed.md"
 FIGURE = ROOT / "docs" / "speed.png"
 NETWORKS = {"EDSR": "edsr_mri", "SRResNet": "srgan_mri", "Swift-SRGAN": "swift_srgan_mri"}
 SCALE = 4
@@ -117,41 +112,6 @@ def measure(size: int, device: torch.device, turns: int) -> list[Row]:
     return rows
 
 
-def machine(device: torch.device) -> dict[str, str]:
-    """What the numbers hold for."""
-    capabilities = torch.cpu.get_capabilities()
-    units = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if capabilities.get(name)]
-    return {
-        "processor": str(capabilities.get("cpu_name", platform.processor())),
-        "threads": str(torch.get_num_threads()),
-        "units": ", ".join(units),
-        "GPU": torch.cuda.get_device_name() if device.type == "cuda" else "not measured",
-        "torch": torch.__version__,
-    }
-
-
-def table(rows: list[Row]) -> str:
-    """Markdown table."""
-    titles = [
-        "network",
-        "image",
-        "runtime",
-        "precision",
-        "ms",
-        "megapixels/s",
-        "of matrix peak",
-        "× eager float32",
-    ]
-    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
-    for row in rows:
-        size = row["size"]
-        cells = [row["network"], f"{size}² → {size * SCALE}²", row["runtime"], row["precision"]]
-        cells += [f"{row['milliseconds']:.0f}", f"{row['megapixels_per_second']:.2f}"]
-        cells += [f"{row['of_matrix_peak']:.0%}", f"{row['ratio_to_eager']:.2f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def draw(rows: list[Row]) -> None:
     """Draw how many times as fast as eager float32 each runtime and precision is, network by network."""
     from matplotlib.figure import Figure
@@ -170,13 +130,37 @@ def draw(rows: list[Row]) -> None:
     save_figure(figure, FIGURE)
 
 
-def text(kept: dict[str, Any]) -> str:
-    """The page with the numbers in place."""
+def show(kept: dict[str, Any]) -> str:
+    """The table, and what made it."""
+    titles = (
+        "network",
+        "image",
+        "runtime",
+        "precision",
+        "ms",
+        "megapixels/s",
+        "of matrix peak",
+        "× eager float32",
+    )
+    rows = [
+        (
+            row["network"],
+            f"{row['size']}² → {row['size'] * SCALE}²",
+            row["runtime"],
+            row["precision"],
+            f"{row['milliseconds']:.0f}",
+            f"{row['megapixels_per_second']:.2f}",
+            f"{row['of_matrix_peak']:.0%}",
+            f"{row['ratio_to_eager']:.2f}",
+        )
+        for row in kept["rows"]
+    ]
     peaks = {row["precision"]: row["peak_gflops"] for row in kept["rows"]}
     said = {"matrix peak, GFLOP/s": ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())}
-    about = "\n".join(f"- {key}: {value}" for key, value in {**kept["machine"], **said}.items())
-    made = f"{table(kept['rows'])}\n\nMade by `{kept['command']}` on:\n{about}"
-    return with_results(PAGE, "scripts/benchmarks/speed.py", made)
+    return f"{table(titles, rows)}\n\n{made_by(kept['command'], {**kept['machine'], **said})}"
+
+
+RESULTS = Results(Path(__file__), ROOT / "docs" / "speed.md", show)
 
 
 def main() -> int:
@@ -190,16 +174,12 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.check:
-        kept = json.loads(NUMBERS.read_text(encoding="utf-8"))
-        return int(text(kept) != PAGE.read_text(encoding="utf-8"))
+        return RESULTS.check()
     device = choose_device(arguments.device)
     rows = [row for size in arguments.sizes for row in measure(size, device, arguments.turns)]
-    print(table(rows))
     sizes = " ".join(map(str, arguments.sizes))
     command = f"python -m scripts.benchmarks.speed --sizes {sizes} --turns {arguments.turns}"
-    kept = {"command": command, "machine": machine(device), "rows": rows}
-    NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(text(kept), encoding="utf-8")
+    RESULTS.keep({"command": command, "machine": machine(device), "rows": rows})
     draw(rows)
     return 0
 

@@ -3,13 +3,13 @@
 Both train on the embedded sample with the same batches in number and size, by Adam and the bundle's loss. The
 plain loop is what one would write first: float32, images in memory, random crops, bicubic degradation. The
 bundle does its own reading, augmentation, degradation and noise. The first iterations of each do not count.
+What is found goes into training.json and the documentation's page.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 import tempfile
 import time
@@ -25,8 +25,9 @@ from torch import nn
 from monai_sr.data import load_part
 from monai_sr.intensity import IntensityRange
 from monai_sr.io import read_volume
+from scripts.benchmarks.pages import ROOT, Results, machine, made_by, table
 
-BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
+BUNDLES = ROOT / "bundles"
 WARM_UP = 5
 
 
@@ -79,12 +80,41 @@ def plainly(parser: ConfigParser, network: nn.Module, iterations: int) -> tuple[
     return rate(stamps), float(np.mean(losses[len(losses) // 2 :]))
 
 
+def show(kept: dict[str, Any]) -> str:
+    """The table, and what made it."""
+    titles = (
+        "bundle",
+        "precision",
+        "iterations/s",
+        "plain loop's",
+        "ratio",
+        "mean loss of the second half",
+        "plain loop's",
+    )
+    row = (
+        kept["bundle"],
+        kept["precision"],
+        f"{kept['iterations_per_second']:.2f}",
+        f"{kept['plain_iterations_per_second']:.2f}",
+        f"{kept['iterations_per_second'] / kept['plain_iterations_per_second']:.2f}",
+        f"{kept['loss']:.5f}",
+        f"{kept['plain_loss']:.5f}",
+    )
+    return f"{table(titles, [row])}\n\n{made_by(kept['command'], kept['machine'])}"
+
+
+RESULTS = Results(Path(__file__), ROOT / "docs" / "speed.md", show)
+
+
 def main() -> int:
-    """Measure and print one JSON object."""
+    """Measure and write, or with `--check` compare what is committed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", default="edsr_mri", help="one that trains in one stage")
-    parser.add_argument("--iterations", type=int, default=40)
+    parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--check", action="store_true", help="measure nothing; fail if the page is stale")
     arguments = parser.parse_args()
+    if arguments.check:
+        return RESULTS.check()
     config = ConfigParser(
         ConfigParser.load_config_file(BUNDLES / arguments.bundle / "configs" / "train.json")
     )
@@ -103,16 +133,18 @@ def main() -> int:
         ours, our_loss = with_bundle(config)
         plain, plain_loss = plainly(config, plain_network, arguments.iterations)
         precision = config.get_parsed_content("precision")
+        device = config.get_parsed_content("device")
     found = {
+        "command": " ".join(["python -m scripts.benchmarks.training", *sys.argv[1:]]),
+        "machine": machine(device),
         "bundle": arguments.bundle,
         "precision": precision,
-        "iterations_per_second": round(ours, 3),
-        "plain_iterations_per_second": round(plain, 3),
-        "ratio": round(ours / plain, 2),
-        "loss": round(our_loss, 5),
-        "plain_loss": round(plain_loss, 5),
+        "iterations_per_second": ours,
+        "plain_iterations_per_second": plain,
+        "loss": our_loss,
+        "plain_loss": plain_loss,
     }
-    print(json.dumps(found))
+    RESULTS.keep(found)
     return 0
 
 
