@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 
 import torch
 from torch import nn
@@ -89,7 +90,7 @@ def make_runtime(
         if runtime != "auto":
             raise InputError(f"{error} --runtime {name} cannot compute it: use --runtime torch.") from error
         _logger.warning("%s PyTorch computes it, more slowly", error)
-        made = TorchRuntime(network, device, precision)
+        made = _make(network, device, "torch", precision)
     _logger.info("computing by %s in %s on %s", made.name, made.precision, device)
     return made
 
@@ -118,11 +119,14 @@ def is_fast(precision: str, device: torch.device) -> bool:
 
 
 def _make(network: nn.Module, device: torch.device, name: str, precision: str) -> Runtime:
-    if name == "torch":
-        return TorchRuntime(network, device, precision)
     if name == "openvino":
         return OpenVINORuntime(rearranged(network), precision)
-    return ONNXRuntime(rearranged(network))
+    if name == "onnxruntime":
+        return ONNXRuntime(rearranged(network))
+    if device.type == "cpu":  # a GPU's costs are others, and were not measured
+        with suppress(TraceError):  # what cannot be followed is computed as it is
+            network = rearranged(network)
+    return TorchRuntime(network, device, precision)
 
 
 def choose_device(device: str) -> torch.device:

@@ -12,7 +12,8 @@ class TorchRuntime:
     """Eager PyTorch in channels-last order, with autocast below float32.
 
     Args:
-        network: a generator; in float32 it is itself moved and put into evaluation mode, below it a copy.
+        network: a generator, on a CPU best a rearranged one; in float32 it is itself moved and put into
+            evaluation mode, below it a copy.
         device: where to compute.
         precision: of the matrix products.
     """

@@ -6,11 +6,13 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from monai_sr.errors import InputError
 from monai_sr.networks import EDSR, SRResNet, SwiftSRGAN
 from monai_sr.runtimes import RUNTIMES, choose_device, make_runtime
 from monai_sr.runtimes.conversion import largest_difference
+from monai_sr.runtimes.layout import rearranged
 from tests.runtimes.networks import trained
 
 CPU = torch.device("cpu")
@@ -46,6 +48,16 @@ def test_openvino_computes_on_a_cpu_where_it_is(monkeypatch):
     assert make_runtime(network, CPU).name == "openvino"
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert make_runtime(network, CPU).name == "torch"
+
+
+def test_pytorch_computes_the_rearranged_network_on_a_cpu():
+    network, image = trained(SRResNet, 4, global_skip=True), torch.rand(1, 1, 24, 40)
+    products = []
+    for run in (network, rearranged(network), make_runtime(network, CPU, "torch")):
+        with FlopCounterMode(display=False) as counter:
+            run(image)
+        products.append(counter.get_total_flops())
+    assert products[0] != products[1] == products[2]
 
 
 class Winding(nn.Module):
