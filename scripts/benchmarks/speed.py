@@ -7,6 +7,7 @@ them alike. The matrix peak is that of a 4096³ product in the same precision, t
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 import time
 from collections.abc import Callable
@@ -31,7 +32,8 @@ Row = dict[str, Any]
 
 def candidates(network: nn.Module, device: torch.device) -> dict[tuple[str, str], Callable]:
     """(Runtime, precision) -> what computes the image by it; none that is not installed, or is emulated."""
-    eager = network.eval().to(device)
+    # A runtime may change the network's memory order, which eager PyTorch is not to gain by.
+    eager = copy.deepcopy(network).eval().to(device)
 
     @torch.inference_mode()
     def plain(image: torch.Tensor) -> torch.Tensor:
