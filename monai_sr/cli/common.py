@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from monai_sr.errors import InputError
-
-if TYPE_CHECKING:
-    from monai_sr.upscaler import Upscaler
 
 console = Console()
 errors = Console(stderr=True)
@@ -93,25 +90,6 @@ def chosen_bundle(name_or_path: str, trust: bool) -> Path:
             "see what it holds and who made it, then add --trust."
         )
     return bundle.root
-
-
-def make_upscaler(options: dict[str, Any]) -> Upscaler:
-    """What upscales, having said by what it computes, since `auto` may choose otherwise elsewhere.
-
-    Args:
-        options: of `Upscaler.from_bundle`.
-
-    Returns:
-        The upscaler.
-
-    Raises:
-        InputError: as `Upscaler.from_bundle` does.
-    """
-    from monai_sr.upscaler import Upscaler
-
-    upscaler = Upscaler.from_bundle(**options)
-    console.print(f"Computing by {upscaler.provenance.computation}", highlight=False, soft_wrap=True)
-    return upscaler
 
 
 def parse_bytes(size: str) -> int:

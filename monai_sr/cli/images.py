@@ -29,7 +29,6 @@ from monai_sr.cli.common import (
     chosen_bundle,
     console,
     errors,
-    make_upscaler,
     parse_bytes,
     progress_bar,
 )
@@ -134,6 +133,7 @@ def upscale(
     from monai_sr.cli.pacs import is_pacs_address, upscale_with_pacs
     from monai_sr.io import DicomOutput, interval_path
     from monai_sr.io.remote import local_copy
+    from monai_sr.upscaler import Upscaler
     from monai_sr.volume import Consistency
 
     if through_plane:
@@ -187,7 +187,7 @@ def upscale(
     with local_copy(source, allow_private) as path, progress_bar() as bar:
         jobs = plan(path, Path(destination), series, dicom, include_derived)
         pages = _pages(report, path, jobs, overwrite)
-        upscaler = make_upscaler(options)
+        upscaler = Upscaler.from_bundle(**options)
         for number, job in enumerate(jobs, start=1):
             task = bar.add_task(f"series {number} of {len(jobs)}", total=None)
             written = run_job(upscaler, job, overwrite, partial(advance, bar, task))
@@ -203,6 +203,7 @@ def upscale(
                 console.print(text, highlight=False, markup=False, soft_wrap=True)
             if pages:
                 _write_page(pages[number - 1], job, upscaler, written, overwrite)
+        console.print(f"Computed by {upscaler.provenance.computation}", highlight=False, soft_wrap=True)
 
 
 def _pages(report: Path | None, source: Path, jobs: list[Job], overwrite: bool) -> list[Path]:
@@ -261,8 +262,9 @@ def _upscale_archive(
 ) -> None:
     from monai_sr.batch import run_archive
     from monai_sr.batch.ray_engine import RayEngine
+    from monai_sr.upscaler import Upscaler
 
-    upscaler = make_upscaler(options)
+    upscaler = Upscaler.from_bundle(**options)
     engine = None
     if ray_address is not None:
         engine = RayEngine(ray_address, options, upscaler.provenance, out)
@@ -296,6 +298,7 @@ def _upscale_archive(
     table.add_row("no images", str(summary.others))
     table.add_row("done, with findings", str(summary.with_findings))
     console.print(table)
+    console.print(f"Computed by {upscaler.provenance.computation}", highlight=False, soft_wrap=True)
     console.print(f"Written: {out}, whose report.jsonl tells of each", highlight=False, soft_wrap=True)
     if summary.counts["refused"] or summary.counts["failed"]:
         raise typer.Exit(SOME_WERE_NOT_DONE)

@@ -29,7 +29,6 @@ from monai_sr.cli.common import (
     chosen_bundle,
     console,
     errors,
-    make_upscaler,
     parse_bytes,
     progress_bar,
 )
@@ -203,6 +202,7 @@ def upscale_with_pacs(
     """
     require_client()
     from monai_sr.integrations.pacs.transfer import upscale_by_pacs
+    from monai_sr.upscaler import Upscaler
 
     is_whole, skipped = True, 0
     with progress_bar() as bar:
@@ -211,7 +211,7 @@ def upscale_with_pacs(
             return partial(advance, bar, bar.add_task(name, total=None))
 
         for outcome in upscale_by_pacs(
-            partial(make_upscaler, options),
+            partial(Upscaler.from_bundle, **options),
             source,
             destination,
             series=series,

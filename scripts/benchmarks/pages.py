@@ -45,20 +45,25 @@ class Results:
     page: Path
     show: Callable[[Any], str]
 
+    @property
+    def _numbers(self) -> Path:
+        return self.script.with_suffix(".json")
+
+    def kept(self) -> Any:
+        """The numbers, as they were kept."""
+        return json.loads(self._numbers.read_text(encoding="utf-8"))
+
     def keep(self, numbers: Any) -> None:
         """Write the numbers and the page, and print what the page shows."""
-        self.script.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        self._numbers.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
         self.page.write_text(self._text(numbers), encoding="utf-8")
         print(self.show(numbers))
 
     def check(self) -> int:
         """1 if the page does not show the kept numbers, having said so, else 0."""
-        numbers = self.script.with_suffix(".json")
-        if self._text(json.loads(numbers.read_text(encoding="utf-8"))) == self.page.read_text(
-            encoding="utf-8"
-        ):
+        if self._text(self.kept()) == self.page.read_text(encoding="utf-8"):
             return 0
-        print(f"{self.page.relative_to(ROOT)} does not show the numbers of {numbers.name}")
+        print(f"{self.page.relative_to(ROOT)} does not show the numbers of {self._numbers.name}")
         return 1
 
     def _text(self, numbers: Any) -> str:

@@ -65,8 +65,9 @@ def make_series(folder: Path, slices: int, rows: int, columns: int) -> None:
         first.save_as(folder / f"{index:05d}.dcm")
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory in GiB of a command's process, whose children are few and small."""
+def upscale(source: Path, out: Path, *options: str) -> tuple[float, float]:
+    """Wall seconds and peak memory in GiB of the command's process, whose children are few and small."""
+    command = [sys.executable, "-m", "monai_sr", "upscale", str(source), str(out), *options]
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     peak = 0
@@ -95,18 +96,14 @@ def alone(bundle: str, frames: int, rows: int, columns: int) -> tuple[float, str
 
 def measure(bundle: str, slices: int, rows: int, columns: int) -> dict[str, Any]:
     """The command against its network, for one size of series."""
-    with tempfile.TemporaryDirectory() as folder:
-        make_series(Path(folder) / "series", slices, rows, columns)
-        make_series(Path(folder) / "one", 1, rows, columns)
-
-        def upscale(source: str, out: str) -> tuple[float, float]:
-            command = [sys.executable, "-m", "monai_sr", "upscale", f"{folder}/{source}", f"{folder}/{out}"]
-            return run([*command, "--bundle", bundle])
-
-        upscale("one", "first")
-        one, _ = upscale("one", "second")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_series(folder / "series", slices, rows, columns)
+        make_series(folder / "one", 1, rows, columns)
+        upscale(folder / "one", folder / "first", "--bundle", bundle)
+        one, _ = upscale(folder / "one", folder / "second", "--bundle", bundle)
         before, _ = alone(bundle, slices // 2, rows, columns)
-        seconds, peak = upscale("series", "finer")
+        seconds, peak = upscale(folder / "series", folder / "finer", "--bundle", bundle)
         behind, computation = alone(bundle, slices - slices // 2, rows, columns)
     return {
         "bundle": bundle,

@@ -84,7 +84,13 @@ def test_the_path_of_a_bundle_is_not_cut(tmp_path, monkeypatch):
 def hit_while_writing(output: Path, number: signal.Signals, *before: str) -> int:
     """What a command returns that gets a signal while it writes."""
     command = [*before, sys.executable, "-m", "monai_sr", "upscale", str(sample_series_dir()), str(output)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # As in a terminal: the tests themselves may run under nohup.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    ) as process:
         deadline = time.monotonic() + 120
         while not list(output.parent.glob(".partial-*")) and time.monotonic() < deadline:
             time.sleep(0.05)

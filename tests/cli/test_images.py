@@ -218,7 +218,7 @@ def test_the_runtime_and_the_memory_are_chosen(tmp_path):
         options = ("--bundle", "swift_srgan_mri", *options)
         result = monai_sr("upscale", sample_series_dir(), tmp_path / name, *options)
         assert result.returncode == 0, result.stderr
-        assert f"Computing by {'openvino' if name == 'auto' else 'torch'} float32\n" in result.stdout
+        assert f"Computed by {'openvino' if name == 'auto' else 'torch'} float32\n" in result.stdout
         made[name] = read_volume(tmp_path / name).array.astype(int)
     for other in ("torch", "tiles"):
         difference = np.abs(made[other] - made["auto"])

@@ -64,7 +64,7 @@ def test_a_series_of_24_images_comes_back_as_the_local_command_makes_it(tmp_path
     bundle = ("--bundle", "swift_srgan_mri")
     result = invoke("upscale", address, empty_orthanc.url, *bundle)
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"Computing by openvino float32\nStored in {empty_orthanc.url}\n"
+    assert result.stdout.strip() == f"Stored in {empty_orthanc.url}"
     (derived,) = empty_orthanc.series().keys() - {uid}
     assert empty_orthanc.series()[derived] == 24
     assert empty_orthanc.study_of(derived) == empty_orthanc.study_of(uid)
