@@ -1,8 +1,8 @@
 """Time series of more slices and of larger ones, and an archive on Ray with one worker and two, in one run.
 
 Of series it is the whole command with its start, some seconds, and the peak memory of its process. Each Ray
-worker is a node of one CPU; its start is part of it, as it is for a user. One and two take turns, and the least
-of each counts. What is found goes into scaling.json and the documentation's page.
+worker is a node of one CPU; its start is part of it, as it is for a user. One and two take turns, and the
+least of each counts. What is found goes into scaling.json and the documentation's page.
 """
 
 from __future__ import annotations
