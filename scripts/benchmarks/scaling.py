@@ -1,4 +1,4 @@
-"""Time series of more slices and of larger ones, and an archive on Ray with one worker and two, in one run.
+"""Time series of more slices and of larger ones, and an archive on Ray with one worker and with two.
 
 Of series it is the whole command with its start, some seconds, and the peak memory of its process. Each Ray
 worker is a node of one CPU; its start is part of it, as it is for a user. One and two take turns, and the
@@ -72,9 +72,9 @@ def time_archive(archive: Path, out: Path, bundle: str, workers: int) -> float:
         cluster.shutdown()
 
 
-def measure_images(bundle: str) -> list[dict[str, Any]]:
+def measure_images(bundle: str) -> dict[str, Any]:
     """One row for each of `SERIES`."""
-    return [time_series(bundle, *series) for series in SERIES]
+    return {"rows": [time_series(bundle, *series) for series in SERIES]}
 
 
 def measure_archive(bundle: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def show(kept: dict[str, Any]) -> str:
             f"{row['slices'] * (row['scale'] * row['side']) ** 2 / 1e6 / row['seconds']:.2f}",
             f"{row['peak_gib']:.2f}",
         )
-        for row in kept["images"]
+        for row in kept["images"]["rows"]
     ]
     images = table(("series", "scale", "whole command, s", "megapixels made/s", "peak memory, GiB"), rows)
     archive = kept["archive"]
@@ -120,7 +120,8 @@ def show(kept: dict[str, Any]) -> str:
             )
         ],
     )
-    return f"{images}\n\n{workers}\n\n{made_by(kept['command'], kept['machine'])}"
+    made = (made_by(part["command"], part["machine"]) for part in (kept["images"], archive))
+    return "\n\n".join(f"{shown}\n\n{how}" for shown, how in zip((images, workers), made, strict=True))
 
 
 RESULTS = Results(Path(__file__), ROOT / "docs" / "scaling.md", show)
@@ -137,12 +138,14 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.check:
         return RESULTS.check()
-    kept = {
-        **RESULTS.kept(),
-        **{part: MEASURES[part](arguments.bundle) for part in arguments.parts},
-        "command": f"python -m scripts.benchmarks.scaling --bundle {arguments.bundle}",
-        "machine": machine(torch.device("cpu")),
-    }
+    kept = RESULTS.kept()
+    for part in arguments.parts:
+        # Each says for itself how it was made, as the other may be older.
+        kept[part] = {
+            **MEASURES[part](arguments.bundle),
+            "command": f"python -m scripts.benchmarks.scaling --bundle {arguments.bundle} --parts {part}",
+            "machine": machine(torch.device("cpu")),
+        }
     RESULTS.keep(kept)
     return 0
 
